@@ -1,0 +1,1 @@
+//! The database seam: one SQL text on two engines, and the job table.

@@ -1,0 +1,1 @@
+//! One guarded HTTP client for every call that leaves the marketplace.

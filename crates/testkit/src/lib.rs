@@ -1,0 +1,1 @@
+//! A test application, scriptable sellers over real HTTP, and the test clock.

@@ -1,0 +1,1 @@
+//! Everything HTTP coming in.

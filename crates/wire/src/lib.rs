@@ -1,0 +1,1 @@
+//! Contracts with the outside as pure functions: fulfilment dialects, signing, result codes.

@@ -1,0 +1,2 @@
+//! A self-hostable cloud software marketplace.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Commands of this repository: demo and test.
+fn main() {}
