@@ -1,0 +1,199 @@
+//! Typed ids: a prefix that says what it names, and a UUID version 7 in 26 characters of base 32, so ids sort by time.
+//!
+//! The text form is that of the `TypeID` specification 0.3: `acc_01jd8z3k5wf2q9v7n4x6m0t1ya`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::Entropy;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+/// Characters after the underscore.
+const TEXT_LEN: usize = 26;
+
+/// A text that is not an id of the kind wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdError {
+    /// The prefix that was wanted, such as `acc`.
+    pub wanted: &'static str,
+}
+
+impl fmt::Display for IdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an id of the form {}_… with 26 characters after the underscore was wanted", self.wanted)
+    }
+}
+
+impl std::error::Error for IdError {}
+
+fn encode(bits: u128) -> [u8; TEXT_LEN] {
+    let mut text = [b'0'; TEXT_LEN];
+    for (place, letter) in text.iter_mut().rev().enumerate() {
+        let digit = usize::from(u8::try_from((bits >> (5 * place)) & 31).unwrap_or(0));
+        *letter = ALPHABET[digit];
+    }
+    text
+}
+
+fn decode(text: &str) -> Option<u128> {
+    // 26 × 5 = 130 bits: the first letter may carry three bits only.
+    if text.len() != TEXT_LEN || text.as_bytes()[0] > b'7' {
+        return None;
+    }
+    text.bytes().try_fold(0u128, |bits, byte| {
+        let digit = ALPHABET.iter().position(|letter| *letter == byte)?;
+        Some((bits << 5) | u128::try_from(digit).ok()?)
+    })
+}
+
+/// A UUID version 7 of this moment.
+fn uuid_v7(now: i64, entropy: &Entropy) -> u128 {
+    let millis = u64::try_from(now.max(0)).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &entropy.bytes::<10>()).into_uuid().as_u128()
+}
+
+macro_rules! ids {
+    ($($(#[$meta:meta])* $name:ident $prefix:literal),+ $(,)?) => {$(
+        $(#[$meta])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            /// What an id of this kind begins with, before the underscore.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// A fresh id of this moment (`now`: ms UTC).
+            #[must_use]
+            pub fn new(now: i64, entropy: &Entropy) -> Self {
+                Self(uuid_v7(now, entropy))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(str::from_utf8(&encode(self.0)).map_err(|_| fmt::Error)?)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                text.strip_prefix(concat!($prefix, "_")).and_then(decode).map(Self).ok_or(IdError { wanted: $prefix })
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                <String as serde::Deserialize>::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl crate::ToScalar for $name {
+            fn to_scalar(&self) -> crate::Scalar {
+                crate::Scalar::Text(self.to_string())
+            }
+        }
+
+        impl crate::FromScalar for $name {
+            fn from_scalar(scalar: crate::Scalar) -> Result<Self, crate::ScalarError> {
+                match &scalar {
+                    crate::Scalar::Text(text) => text.parse().map_err(|_| crate::ScalarError::new(concat!("an id ", $prefix, "_…"), &scalar)),
+                    _ => Err(crate::ScalarError::new(concat!("an id ", $prefix, "_…"), &scalar)),
+                }
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some(concat!("^", $prefix, "_[0-7][0-9a-hjkmnp-tv-z]{25}$")))
+                    .build()
+                    .into()
+            }
+        }
+
+        impl utoipa::ToSchema for $name {}
+    )+};
+}
+
+ids! {
+    /// A buyer's, seller's or the operator's account.
+    AccountId "acc",
+    /// A person who signs in, of one account.
+    UserId "usr",
+    /// A sign-in that lasts.
+    SessionId "ses",
+    /// A personal API token.
+    TokenId "tok",
+    /// The row of an AK/SK pair (the access key text itself is another thing).
+    AccessKeyId "aky",
+    /// A line of the audit.
+    AuditId "aud",
+    /// A recorded bank transfer into a buyer's balance.
+    DepositId "dep",
+    /// A product.
+    ProductId "prd",
+    /// One submitted revision of a product, under review or decided.
+    ListingId "lst",
+    /// An edition of a product.
+    EditionId "edn",
+    /// A sellable cell of an edition.
+    SkuId "sku",
+    /// A seller's production address.
+    AddressId "adr",
+    /// A seller's access key for signing calls to their server (not AK/SK).
+    SellerKeyId "skk",
+    /// A subscription: our side of an instance.
+    SubscriptionId "sub",
+    /// One thing that must become true at a seller's server.
+    DeliveryId "dlv",
+    /// A ledger transaction.
+    TransactionId "ltx",
+    /// One posting of a ledger transaction.
+    PostingId "pst",
+    /// A seller's statement of one settlement period.
+    StatementId "stm",
+    /// One incoming request or one run of a job; what a user quotes to support.
+    RequestId "req",
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn ids_sort_by_time_and_say_what_they_name() {
+        let entropy = Entropy::from_seed([1; 32]);
+        let early = AccountId::new(1_000, &entropy);
+        let late = AccountId::new(2_000, &entropy);
+        assert!(early < late && early.to_string() < late.to_string());
+        assert_eq!(early.to_string().len(), "acc_".len() + TEXT_LEN);
+        assert!(early.to_string().parse::<UserId>().is_err());
+        assert_eq!("acc_x".parse::<AccountId>(), Err(IdError { wanted: "acc" }));
+        assert_eq!("acc_8zzzzzzzzzzzzzzzzzzzzzzzzz".parse::<AccountId>(), Err(IdError { wanted: "acc" }));
+    }
+
+    proptest! {
+        #[test]
+        fn every_id_reads_back(bits: u128) {
+            let id = AccountId(bits);
+            prop_assert_eq!(id.to_string().parse::<AccountId>().unwrap(), id);
+        }
+    }
+}
