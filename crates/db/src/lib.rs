@@ -1,1 +1,213 @@
-//! The database seam: one SQL text on two engines, and the job table.
+//! The database seam: one SQL text on SQLite and PostgreSQL, one transaction a closure, jobs in the caller's transaction.
+//!
+//! [`Db::write`] runs a closure as one transaction, all or nothing. On SQLite the closures of many callers run one after another on the
+//! one writer thread and share a commit (one fsync); on PostgreSQL each is a SERIALIZABLE transaction that runs again when the database
+//! asks for it. A closure therefore may run more than once and must change nothing but the database.
+//!
+//! Invariants: this is the only crate that names a driver. A closure awaits nothing but its [`Tx`]. Every statement is declared with
+//! [`sql!`], so that one test can PREPARE them all on both engines. A panic or an error inside a closure undoes that closure alone.
+
+mod error;
+pub mod jobs;
+mod migrate;
+mod postgres;
+mod row;
+pub mod scratch;
+mod sqlite;
+mod statement;
+mod tx;
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+pub use error::{Error, OnConstraint, Result};
+pub use migrate::{Migration, MigrationState};
+pub use row::{FromRow, Row};
+pub use statement::{Statement, registered};
+pub use tx::{Engine, Tx};
+
+#[doc(hidden)]
+pub mod macro_support {
+    //! What `sql!` expands to; not for use by hand.
+    pub use crate::statement::Registered;
+    pub use inventory;
+}
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A SQLite file; made when missing.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server, `postgres://user:password@host:port/name`.
+    Postgres(String),
+}
+
+impl Location {
+    /// Which engine this is.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self {
+            Self::Sqlite(_) => Engine::Sqlite,
+            Self::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// The location for people and logs: without the password.
+    #[must_use]
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite:{}", path.display()),
+            Self::Postgres(text) => match url::Url::parse(text) {
+                Ok(mut url) => {
+                    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+                        return "postgres:***".to_owned();
+                    }
+                    url.set_query(None);
+                    url.to_string()
+                }
+                Err(_) => "postgres:***".to_owned(),
+            },
+        }
+    }
+}
+
+impl FromStr for Location {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        match text.strip_prefix("sqlite:") {
+            Some(path) if !path.is_empty() => Ok(Self::Sqlite(path.trim_start_matches("//").into())),
+            _ => Err("a database is named sqlite:PATH or postgres://USER:PASSWORD@HOST:PORT/NAME".to_owned()),
+        }
+    }
+}
+
+/// How hard a commit is made to last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// An answer is given only after the data is on the disk. The only choice for a market.
+    #[default]
+    Full,
+    /// The operating system may lose the last moments. For tests that do not test this.
+    Relaxed,
+}
+
+/// How to open a database.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where it is.
+    pub location: Location,
+    /// How hard a commit is made to last.
+    pub durability: Durability,
+    /// Connections that read (SQLite) or do anything (PostgreSQL) at the same time.
+    pub connections: usize,
+}
+
+impl Options {
+    /// The usual way to open `location`.
+    #[must_use]
+    pub const fn new(location: Location) -> Self {
+        Self { location, durability: Durability::Full, connections: 8 }
+    }
+}
+
+enum Backend {
+    Sqlite(sqlite::Sqlite),
+    Postgres(postgres::Postgres),
+}
+
+struct Shared {
+    backend: Backend,
+    location: Location,
+    jobs_added: Notify,
+}
+
+/// An open database. Cheap to clone.
+#[derive(Clone)]
+pub struct Db(Arc<Shared>);
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Db({})", self.0.location.masked())
+    }
+}
+
+impl Db {
+    /// Opens the database; the schema is left as it is (see [`Db::migrate`]).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the file cannot be opened or the server does not answer, with what to look at.
+    pub async fn open(options: Options) -> Result<Self> {
+        let backend = match &options.location {
+            Location::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, options.durability, options.connections)?),
+            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, options.durability, options.connections).await?),
+        };
+        Ok(Self(Arc::new(Shared { backend, location: options.location, jobs_added: Notify::new() })))
+    }
+
+    /// Which engine this is.
+    #[must_use]
+    pub fn engine(&self) -> Engine {
+        self.0.location.engine()
+    }
+
+    /// Where this is.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        &self.0.location
+    }
+
+    /// Runs `work` as one transaction: all of it or nothing, on the disk before this returns.
+    ///
+    /// The closure may run again (PostgreSQL, SQLSTATE 40001), so it must change nothing but the database; it must await nothing but
+    /// its [`Tx`].
+    ///
+    /// # Errors
+    /// What the closure returned, with everything undone; or [`Error::Unavailable`] when the database cannot take it now. After an error at
+    /// the moment of commit it is unknown whether the transaction took place: callers repeat with the same idempotency key.
+    pub async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        let (value, jobs_added) = match &self.0.backend {
+            Backend::Sqlite(sqlite) => sqlite.write(work).await?,
+            Backend::Postgres(postgres) => postgres.write(work).await?,
+        };
+        if jobs_added {
+            self.0.jobs_added.notify_one();
+        }
+        Ok(value)
+    }
+
+    /// Runs `work` on one unchanging view of the database; a statement that writes fails.
+    ///
+    /// # Errors
+    /// What the closure returned, or [`Error::Unavailable`].
+    pub async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        match &self.0.backend {
+            Backend::Sqlite(sqlite) => sqlite.read(work).await,
+            Backend::Postgres(postgres) => postgres.read(work).await,
+        }
+    }
+
+    /// Waits until a transaction of this process has enqueued a job.
+    pub async fn jobs_added(&self) {
+        self.0.jobs_added.notified().await;
+    }
+
+    /// Wakes whoever waits in [`Db::jobs_added`].
+    pub fn nudge(&self) {
+        self.0.jobs_added.notify_one();
+    }
+}

@@ -1,0 +1,73 @@
+//! What can go wrong with a transaction.
+
+use kernel::{Code, Refusal, ScalarError};
+
+/// Why a transaction did not take place.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The business says no. Nothing was changed.
+    #[error("refused: {0}")]
+    Refused(#[from] Refusal),
+    /// A named constraint of the schema would be broken; see [`OnConstraint`].
+    #[error("the constraint {0} would be broken")]
+    Constraint(String),
+    /// The database asks to run the transaction again; handled inside this crate.
+    #[error("the transaction met another one")]
+    Again,
+    /// The database, its disk or its network cannot do it now.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A fault in the statement, the data or the code.
+    #[error("a fault in the database layer")]
+    Broken(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The result of everything that touches the database.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A fault, described.
+    #[must_use]
+    pub fn broken(text: impl Into<String>) -> Self {
+        Self::Broken(text.into().into())
+    }
+
+    /// The code, when this is the business saying no.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code),
+            Self::Constraint(_) | Self::Again | Self::Unavailable(_) | Self::Broken(_) => None,
+        }
+    }
+}
+
+impl From<ScalarError> for Error {
+    fn from(error: ScalarError) -> Self {
+        Self::Broken(Box::new(error))
+    }
+}
+
+impl From<serde_json::Error> for Error {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Broken(Box::new(error))
+    }
+}
+
+/// Turns a broken constraint into what it means to the business: the database checks, the code translates.
+pub trait OnConstraint<T> {
+    /// Refuses with `code` when the constraint `name` would be broken; leaves every other result alone.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with `code`, or the error as it was.
+    fn on_constraint(self, name: &str, code: Code) -> Result<T>;
+}
+
+impl<T> OnConstraint<T> for Result<T> {
+    fn on_constraint(self, name: &str, code: Code) -> Self {
+        match self {
+            Err(Error::Constraint(broken)) if broken == name => Err(Refusal::new(code).into()),
+            other => other,
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The job table: work that somebody must do later, written in the transaction that makes it necessary.
+//!
+//! A job is a kind, a subject and a due time; everything else stands in the rows of its subject. There is at most one job of a kind for a
+//! subject. A worker takes a lease, works, and ends the job in the same transaction as the job's effect, so the effect happens once even
+//! when two workers, a crash or an expired lease run the work twice.
+//!
+//! Due times are market time, leases are wall time: a sandbox clock that jumps must not end a lease.
+
+use kernel::ToScalar;
+
+use crate::{Error, FromRow, Result, Row, Tx, sql};
+
+/// After this many failures a job waits for the operator instead of for its next try.
+pub const TRIES_MAX: i64 = 16;
+
+/// A job as it stands in the table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// What is to be done.
+    pub kind: String,
+    /// To what: the id of a row of the kind's domain.
+    pub subject: String,
+    /// Jobs of one lane share a limit and a breaker; empty for none.
+    pub lane: String,
+    /// When it is due, market ms UTC.
+    pub due_at: i64,
+    /// How often it has failed.
+    pub tries: i64,
+}
+
+impl FromRow for Job {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self { kind: row.take()?, subject: row.take()?, lane: row.take()?, due_at: row.take()?, tries: row.take()? })
+    }
+}
+
+/// A job that this worker holds for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The job.
+    pub job: Job,
+    /// Proof of holding it.
+    pub token: String,
+}
+
+/// A job with its troubles, for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobReport {
+    /// The job.
+    pub job: Job,
+    /// Until when a worker holds it, wall ms UTC; 0 when none does.
+    pub lease_until: i64,
+    /// What the last failure said.
+    pub last_error: Option<String>,
+    /// Since when it waits for the operator, market ms UTC.
+    pub stuck_at: Option<i64>,
+}
+
+impl FromRow for JobReport {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self { job: Job::from_row(row)?, lease_until: row.take()?, last_error: row.take()?, stuck_at: row.take()? })
+    }
+}
+
+/// Adds a job, or brings the one that is there forward to `due_at`.
+///
+/// A job that a worker holds at this moment may end without seeing this call; callers whose subject can change under a running job check
+/// its state first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn enqueue(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str, due_at: i64) -> Result<()> {
+    tx.mark_jobs_added();
+    let statement = sql!(
+        "INSERT INTO jobs (kind, subject, lane, due_at, tries, lease_until, lease_token)
+         VALUES ($1, $2, $3, $4, 0, 0, '')
+         ON CONFLICT (kind, subject) DO UPDATE SET
+           due_at = CASE WHEN jobs.stuck_at IS NULL AND jobs.due_at < excluded.due_at THEN jobs.due_at ELSE excluded.due_at END,
+           tries = 0, stuck_at = NULL"
+    );
+    tx.execute(statement, &[&kind, subject, &lane, &due_at]).await.map(drop)
+}
+
+/// Takes up to `limit` jobs due at `now` (market time) until `wall + lease_ms`, earliest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn claim(tx: &mut Tx, now: i64, wall: i64, lease_ms: i64, token: &str, limit: i64) -> Result<Vec<Lease>> {
+    let statement = sql!(
+        "UPDATE jobs SET lease_until = $1, lease_token = $2
+         WHERE (kind, subject) IN
+           (SELECT kind, subject FROM jobs WHERE stuck_at IS NULL AND due_at <= $3 AND lease_until < $4 ORDER BY due_at, kind, subject LIMIT $5)
+           AND lease_until < $4
+         RETURNING kind, subject, lane, due_at, tries"
+    );
+    let mut jobs: Vec<Job> = tx.all(statement, &[&(wall + lease_ms), &token, &now, &wall, &limit]).await?;
+    jobs.sort_by(|a, b| (a.due_at, &a.kind, &a.subject).cmp(&(b.due_at, &b.kind, &b.subject)));
+    Ok(jobs.into_iter().map(|job| Lease { job, token: token.to_owned() }).collect())
+}
+
+fn lost() -> Error {
+    Error::Unavailable("another worker has taken the job over".to_owned())
+}
+
+/// Ends a job, in the transaction of its effect.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the lease was lost: the transaction must not take place, for another worker's will.
+pub async fn finish(tx: &mut Tx, lease: &Lease) -> Result<()> {
+    let statement = sql!("DELETE FROM jobs WHERE kind = $1 AND subject = $2 AND lease_token = $3");
+    let ended = tx.execute(statement, &[&lease.job.kind, &lease.job.subject, &lease.token]).await?;
+    if ended == 1 { Ok(()) } else { Err(lost()) }
+}
+
+/// Puts a job back for `due_at`: its work is not over, and nothing failed.
+///
+/// # Errors
+/// As [`finish`].
+pub async fn postpone(tx: &mut Tx, lease: &Lease, due_at: i64) -> Result<()> {
+    tx.mark_jobs_added();
+    let statement = sql!(
+        "UPDATE jobs SET due_at = $1, tries = 0, lease_until = 0, lease_token = '' WHERE kind = $2 AND subject = $3 AND lease_token = $4"
+    );
+    let changed = tx.execute(statement, &[&due_at, &lease.job.kind, &lease.job.subject, &lease.token]).await?;
+    if changed == 1 { Ok(()) } else { Err(lost()) }
+}
+
+/// Puts a job back after a fault of ours; the pause doubles each time, and after [`TRIES_MAX`] the job waits for the operator.
+///
+/// # Errors
+/// As [`finish`].
+pub async fn fail(tx: &mut Tx, lease: &Lease, now: i64, why: &str) -> Result<()> {
+    /// The first pause.
+    const PAUSE_MS: i64 = 2_000;
+    let tries = lease.job.tries + 1;
+    let due_at = now + (PAUSE_MS << tries.clamp(1, 11));
+    let stuck_at = (tries >= TRIES_MAX).then_some(now);
+    let why: String = why.chars().take(2000).collect();
+    let statement = sql!(
+        "UPDATE jobs SET due_at = $1, tries = $2, last_error = $3, stuck_at = $4, lease_until = 0, lease_token = ''
+         WHERE kind = $5 AND subject = $6 AND lease_token = $7"
+    );
+    let params: [&dyn ToScalar; 7] = [&due_at, &tries, &why, &stuck_at, &lease.job.kind, &lease.job.subject, &lease.token];
+    let changed = tx.execute(statement, &params).await?;
+    if changed == 1 { Ok(()) } else { Err(lost()) }
+}
+
+/// When the earliest job is due that waits for no operator, market ms UTC.
+///
+/// # Errors
+/// Those of the database.
+pub async fn next_due(tx: &mut Tx) -> Result<Option<i64>> {
+    let statement = sql!("SELECT MIN(due_at) FROM jobs WHERE stuck_at IS NULL");
+    tx.one::<(Option<i64>,)>(statement, &[]).await.map(|(due_at,)| due_at)
+}
+
+/// Every job after `(kind, subject)` in the order of the key, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(tx: &mut Tx, after: (&str, &str), limit: i64) -> Result<Vec<JobReport>> {
+    let statement = sql!(
+        "SELECT kind, subject, lane, due_at, tries, lease_until, last_error, stuck_at FROM jobs
+         WHERE (kind, subject) > ($1, $2) ORDER BY kind, subject LIMIT $3"
+    );
+    tx.all(statement, &[&after.0, &after.1, &limit]).await
+}
+
+/// How many jobs wait, and how many of them for the operator.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count(tx: &mut Tx) -> Result<(i64, i64)> {
+    tx.one(sql!("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs"), &[]).await
+}

@@ -1,0 +1,295 @@
+//! PostgreSQL: closures run on a few threads of their own, each as a SERIALIZABLE transaction that is repeated when the server asks.
+
+use std::error::Error as _;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+use kernel::{Scalar, ToScalar};
+use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type};
+use tokio_postgres::{Config, NoTls};
+
+use crate::sqlite::panic_text;
+use crate::tx::Connection;
+use crate::{Durability, Error, Result, Row, Statement, Tx};
+
+/// A connection taken from the pool.
+pub(crate) type Client = Object;
+
+/// Threads that run closures. The futures of closures stay on the thread they began on, so they need not be `Send`.
+const THREADS: usize = 2;
+/// How often a transaction that met another one is tried.
+const TRIES_MAX: u32 = 24;
+/// How long a closure waits for a free connection.
+const POOL_WAIT: Duration = Duration::from_secs(20);
+
+type Task = Box<dyn FnOnce(Pool) -> LocalBoxFuture<'static, ()> + Send>;
+
+pub(crate) struct Postgres {
+    threads: Vec<mpsc::UnboundedSender<Task>>,
+    turn: AtomicUsize,
+}
+
+impl Postgres {
+    pub(crate) async fn open(url: &str, durability: Durability, connections: usize) -> Result<Self> {
+        let mut config =
+            Config::from_str(url).map_err(|e| Error::Unavailable(format!("the PostgreSQL address is wrong: {}", chain(&e))))?;
+        config.application_name("yunshi").connect_timeout(Duration::from_secs(10));
+        let synchronous_commit = match durability {
+            Durability::Full => "on",
+            Durability::Relaxed => "off",
+        };
+        let own = format!(
+            "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c synchronous_commit={synchronous_commit} -c timezone=UTC"
+        );
+        let options = config.get_options().map_or_else(|| own.clone(), |given| format!("{given} {own}"));
+        config.options(options);
+        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let pool = Pool::builder(manager)
+            .max_size(connections.max(2))
+            .wait_timeout(Some(POOL_WAIT))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|e| Error::Unavailable(e.to_string()))?;
+        let mut threads = Vec::new();
+        for n in 0..THREADS {
+            let (sender, mut tasks) = mpsc::unbounded_channel::<Task>();
+            let pool = pool.clone();
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| Error::Unavailable(e.to_string()))?;
+            std::thread::Builder::new()
+                .name(format!("yunshi-db-{n}"))
+                .spawn(move || {
+                    let local = tokio::task::LocalSet::new();
+                    local.block_on(&runtime, async move {
+                        while let Some(task) = tasks.recv().await {
+                            tokio::task::spawn_local(task(pool.clone()));
+                        }
+                    });
+                    // The connections of this thread live on its runtime: closures still under way elsewhere get their answer first.
+                    runtime.block_on(local);
+                })
+                .map_err(|e| Error::Unavailable(e.to_string()))?;
+            threads.push(sender);
+        }
+        let postgres = Self { threads, turn: AtomicUsize::new(0) };
+        postgres.read(async |_tx| Ok(())).await?;
+        Ok(postgres)
+    }
+
+    async fn on_a_thread<T, F>(&self, run: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Pool) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let task: Task = Box::new(move |pool| {
+            Box::pin(async move {
+                // The caller may have gone away; the transaction stands all the same.
+                let _ = reply.send(run(pool).await);
+            })
+        });
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.threads.len();
+        self.threads[turn].send(task).map_err(|_| thread_gone())?;
+        answer.await.map_err(|_| thread_gone())?
+    }
+
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<(T, bool)>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.on_a_thread(move |pool| {
+            Box::pin(async move {
+                let mut tries = 0;
+                loop {
+                    match once(&pool, "BEGIN ISOLATION LEVEL SERIALIZABLE", "COMMIT", &work).await {
+                        Err(Error::Again) if tries < TRIES_MAX => tries += 1,
+                        Err(Error::Again) => {
+                            return Err(Error::Unavailable("too many transactions met at the same rows; try again".to_owned()));
+                        }
+                        other => return other,
+                    }
+                    tokio::time::sleep(pause(tries)).await;
+                }
+            })
+        })
+        .await
+    }
+
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.on_a_thread(move |pool| {
+            Box::pin(async move {
+                let (value, _) = once(&pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "ROLLBACK", &work).await?;
+                Ok(value)
+            })
+        })
+        .await
+    }
+
+    /// Runs `change` while no other process migrates this database.
+    pub(crate) async fn exclusively<T, F>(&self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&Client) -> Result<T> + Send + 'static,
+    {
+        /// Any number will do, as long as every version of the product uses the same.
+        const LOCK: i64 = 0x59_75_6e_73_68_69;
+        self.on_a_thread(move |pool| {
+            Box::pin(async move {
+                let client = connect(&pool).await?;
+                client
+                    .batch_execute(&format!("SET statement_timeout = 0; SELECT pg_advisory_lock({LOCK}); BEGIN"))
+                    .await
+                    .map_err(|e| error(&e, None))?;
+                let outcome = change(&client).await;
+                let end = if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" };
+                let ended = client.batch_execute(&format!("{end}; SELECT pg_advisory_unlock({LOCK})")).await;
+                // The session's settings were changed: it does not go back to the pool.
+                drop(Object::take(client));
+                let value = outcome?;
+                ended.map_err(|e| error(&e, None))?;
+                Ok(value)
+            })
+        })
+        .await
+    }
+}
+
+fn thread_gone() -> Error {
+    Error::Unavailable("the database thread has ended".to_owned())
+}
+
+/// The pause before the next try: grows, and differs between threads so that two that met do not meet again.
+fn pause(tries: u32) -> Duration {
+    let jitter = u64::from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.subsec_nanos()) % 1000);
+    let base = u64::from(tries.min(12));
+    Duration::from_micros(base * base * 400 + jitter * base)
+}
+
+async fn connect(pool: &Pool) -> Result<Client> {
+    pool.get().await.map_err(|e| Error::Unavailable(format!("PostgreSQL does not answer: {}", chain(&e))))
+}
+
+async fn once<T, F>(pool: &Pool, begin: &str, end: &str, work: &F) -> Result<(T, bool)>
+where
+    F: AsyncFn(&mut Tx) -> Result<T>,
+{
+    let client = Rc::new(connect(pool).await?);
+    client.batch_execute(begin).await.map_err(|e| error(&e, None))?;
+    let mut tx = Tx::new(Connection::Postgres(client.clone()));
+    let outcome = match AssertUnwindSafe(work(&mut tx)).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(Error::broken(format!("a transaction's closure panicked: {}", panic_text(&*panic)))),
+    };
+    let jobs_added = tx.jobs_added;
+    drop(tx);
+    match outcome {
+        Ok(value) => {
+            client.batch_execute(end).await.map_err(|e| error(&e, None))?;
+            Ok((value, jobs_added))
+        }
+        Err(why) => {
+            if client.batch_execute("ROLLBACK").await.is_err() {
+                // A connection that cannot roll back is of no more use to anybody.
+                if let Ok(object) = Rc::try_unwrap(client) {
+                    drop(Object::take(object));
+                }
+            }
+            Err(why)
+        }
+    }
+}
+
+pub(crate) async fn execute(client: &Client, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
+    let prepared = client.prepare_cached(statement.text()).await.map_err(|e| error(&e, Some(statement)))?;
+    let bound: Vec<Bound> = params.iter().map(|p| Bound(p.to_scalar())).collect();
+    let refs: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|b| b as &(dyn ToSql + Sync)).collect();
+    client.execute(&prepared, &refs).await.map_err(|e| error(&e, Some(statement)))
+}
+
+pub(crate) async fn rows(client: &Client, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<Row>> {
+    let prepared = client.prepare_cached(statement.text()).await.map_err(|e| error(&e, Some(statement)))?;
+    let bound: Vec<Bound> = params.iter().map(|p| Bound(p.to_scalar())).collect();
+    let refs: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|b| b as &(dyn ToSql + Sync)).collect();
+    let rows = client.query(&prepared, &refs).await.map_err(|e| error(&e, Some(statement)))?;
+    rows.iter().map(|row| (0..row.len()).map(|column| scalar(row, column, statement)).collect::<Result<_>>().map(Row::new)).collect()
+}
+
+fn scalar(row: &tokio_postgres::Row, column: usize, statement: &Statement) -> Result<Scalar> {
+    let kind = row.columns()[column].type_();
+    let read = match *kind {
+        Type::INT8 => row.try_get::<_, Option<i64>>(column).map(|v| v.map_or(Scalar::Null, Scalar::Int)),
+        Type::INT4 => row.try_get::<_, Option<i32>>(column).map(|v| v.map_or(Scalar::Null, |i| Scalar::Int(i.into()))),
+        Type::TEXT | Type::VARCHAR | Type::NAME => row.try_get::<_, Option<String>>(column).map(|v| v.map_or(Scalar::Null, Scalar::Text)),
+        Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(column).map(|v| v.map_or(Scalar::Null, Scalar::Bytes)),
+        _ => return Err(Error::broken(format!("a column of the type {kind} at {}; sums need a CAST to BIGINT", statement.place()))),
+    };
+    read.map_err(|e| Error::Broken(Box::new(e)))
+}
+
+#[derive(Debug)]
+struct Bound(Scalar);
+
+impl ToSql for Bound {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match (&self.0, kind) {
+            (Scalar::Null, _) => Ok(IsNull::Yes),
+            (Scalar::Int(i), &Type::INT8) => i.to_sql(kind, out),
+            (Scalar::Int(i), &Type::INT4) => i32::try_from(*i)?.to_sql(kind, out),
+            (Scalar::Text(t), _) if <&str as ToSql>::accepts(kind) => t.as_str().to_sql(kind, out),
+            (Scalar::Bytes(b), &Type::BYTEA) => b.as_slice().to_sql(kind, out),
+            (value, _) => Err(format!("{value:?} is bound where the statement wants {kind}").into()),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    tokio_postgres::types::to_sql_checked!();
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+pub(crate) fn error(error: &tokio_postgres::Error, statement: Option<&Statement>) -> Error {
+    let Some(said) = error.as_db_error() else {
+        let gone = error.is_closed() || error.source().is_some_and(|s| s.is::<std::io::Error>());
+        let place = statement.map_or_else(String::new, |s| format!(" (statement at {})", s.place()));
+        let text = format!("{}{place}", chain(error));
+        return if gone { Error::Unavailable(text) } else { Error::broken(text) };
+    };
+    let code = said.code().code();
+    match code {
+        "40001" | "40P01" => Error::Again,
+        // Two transactions that make the same row at the same moment: the second run finds the row of the first.
+        "23505" if said.constraint().is_some_and(|name| name.ends_with("_once")) => Error::Again,
+        "23505" | "23514" | "23503" | "23502" => Error::Constraint(said.constraint().or(said.column()).unwrap_or("unnamed").to_owned()),
+        "53100" => Error::Unavailable("the database server's disk is full; nothing was changed".to_owned()),
+        "57014" => Error::Unavailable("a statement took too long and was stopped; nothing was changed".to_owned()),
+        _ if ["08", "53", "57", "58"].contains(&&code[..2]) => Error::Unavailable(said.message().to_owned()),
+        _ => {
+            let place = statement.map_or_else(String::new, |s| format!(" (statement at {})", s.place()));
+            Error::broken(format!("{}{place} [{code}]", said.message()))
+        }
+    }
+}

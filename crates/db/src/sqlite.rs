@@ -1,0 +1,416 @@
+//! SQLite: one writer thread that commits many closures with one fsync, and a few reader threads.
+
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use kernel::{Scalar, ToScalar};
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+use rusqlite::{Connection as Raw, ErrorCode, OpenFlags};
+use tokio::sync::oneshot;
+
+use crate::tx::Connection;
+use crate::{Durability, Error, Result, Row, Statement, Tx};
+
+/// Closures that share one commit at most: a longer batch would make its first caller wait for nothing.
+const BATCH_MAX: usize = 256;
+/// After this long a batch is committed though more closures wait.
+const BATCH_TIME_MAX: Duration = Duration::from_millis(25);
+/// How long a statement waits for another process that holds the file.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+/// Statements kept prepared on each connection.
+const STATEMENTS_MAX: usize = 512;
+
+/// What a broken unique constraint is called, by the columns SQLite names in its message.
+type ConstraintNames = HashMap<String, String>;
+
+/// A connection with the names of its constraints.
+pub(crate) struct Session {
+    raw: Raw,
+    names: Arc<Mutex<ConstraintNames>>,
+}
+
+pub(crate) struct Sqlite {
+    writer: Sender<Box<dyn Work>>,
+    readers: Arc<Mutex<Vec<Sender<Box<dyn Work>>>>>,
+    next_reader: std::sync::atomic::AtomicUsize,
+    names: Arc<Mutex<ConstraintNames>>,
+    path: PathBuf,
+}
+
+/// A closure on its way through a database thread.
+trait Work: Send {
+    /// Runs it; true when its changes are to be kept.
+    fn run(&mut self, session: &Rc<Session>) -> bool;
+    /// Answers the caller: `Ok` after the commit, or why the commit failed.
+    fn answer(self: Box<Self>, committed: std::result::Result<(), &Error>);
+}
+
+struct Pending<F, T> {
+    work: F,
+    outcome: Option<Result<(T, bool)>>,
+    reply: oneshot::Sender<Result<(T, bool)>>,
+}
+
+impl<F, T> Work for Pending<F, T>
+where
+    F: AsyncFn(&mut Tx) -> Result<T> + Send,
+    T: Send,
+{
+    fn run(&mut self, session: &Rc<Session>) -> bool {
+        let mut tx = Tx::new(Connection::Sqlite(session.clone()));
+        let work = &self.work;
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx).now_or_never()));
+        let outcome = match outcome {
+            Ok(Some(result)) => result.map(|value| (value, tx.jobs_added)),
+            Ok(None) => Err(Error::broken("a transaction's closure awaited something other than its transaction")),
+            Err(panic) => Err(Error::broken(format!("a transaction's closure panicked: {}", panic_text(&*panic)))),
+        };
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
+
+    fn answer(self: Box<Self>, committed: std::result::Result<(), &Error>) {
+        let outcome = match (self.outcome, committed) {
+            // A closure that failed has its own reason, which is better than that of the batch.
+            (Some(Err(own)), _) => Err(own),
+            (Some(Ok(value)), Ok(())) => Ok(value),
+            (_, Err(Error::Unavailable(why))) => Err(Error::Unavailable(why.clone())),
+            (_, Err(other)) => Err(Error::broken(other.to_string())),
+            (None, Ok(())) => Err(Error::broken("a closure was never run")),
+        };
+        // The caller may have gone away; the transaction stands all the same.
+        let _ = self.reply.send(outcome);
+    }
+}
+
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}
+
+impl Sqlite {
+    pub(crate) fn open(path: &Path, durability: Durability, readers: usize) -> Result<Self> {
+        let names = Arc::new(Mutex::new(ConstraintNames::new()));
+        let session = Session { raw: open_raw(path, durability, Access::Write)?, names: names.clone() };
+        session.learn_names()?;
+        let (writer, queue) = channel();
+        spawn("yunshi-db-write", move || write_loop(session, &queue))?;
+        let mut senders = Vec::new();
+        for n in 0..readers.clamp(1, 8) {
+            let session = Session { raw: open_raw(path, durability, Access::Read)?, names: names.clone() };
+            let (sender, queue) = channel();
+            spawn(&format!("yunshi-db-read-{n}"), move || read_loop(session, &queue))?;
+            senders.push(sender);
+        }
+        Ok(Self {
+            writer,
+            readers: Arc::new(Mutex::new(senders)),
+            next_reader: std::sync::atomic::AtomicUsize::new(0),
+            names,
+            path: path.to_owned(),
+        })
+    }
+
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<(T, bool)>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.writer.send(Box::new(Pending { work, outcome: None, reply })).map_err(|_| thread_gone())?;
+        answer.await.map_err(|_| thread_gone())?
+    }
+
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        {
+            let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let turn = self.next_reader.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % readers.len();
+            readers[turn].send(Box::new(Pending { work, outcome: None, reply })).map_err(|_| thread_gone())?;
+        }
+        answer.await.map_err(|_| thread_gone())?.map(|(value, _)| value)
+    }
+
+    /// Runs `change` alone, with the file locked against every other process, as one transaction.
+    pub(crate) async fn exclusively<T, F>(&self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Raw) -> Result<T> + Send + 'static,
+    {
+        let path = self.path.clone();
+        let names = self.names.clone();
+        tokio::task::spawn_blocking(move || {
+            let session = Session { raw: open_raw(&path, Durability::Full, Access::Write)?, names };
+            session.batch("BEGIN EXCLUSIVE")?;
+            match change(&session.raw).and_then(|value| session.batch("COMMIT").map(|()| value)) {
+                Ok(value) => {
+                    session.learn_names()?;
+                    Ok(value)
+                }
+                Err(error) => {
+                    // Without effect when the engine has rolled back by itself.
+                    let _ = session.batch("ROLLBACK");
+                    Err(error)
+                }
+            }
+        })
+        .await
+        .map_err(|e| Error::broken(e.to_string()))?
+    }
+}
+
+fn thread_gone() -> Error {
+    Error::Unavailable("the database thread has ended".to_owned())
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop).map_err(|e| Error::Unavailable(e.to_string()))
+}
+
+enum Access {
+    Read,
+    Write,
+}
+
+fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let cannot = |e: rusqlite::Error| Error::Unavailable(format!("cannot open the database file {}: {e}", path.display()));
+    let raw = Raw::open_with_flags(path, flags).map_err(cannot)?;
+    raw.busy_timeout(BUSY_TIMEOUT).map_err(cannot)?;
+    let synchronous = match durability {
+        Durability::Full => "FULL",
+        Durability::Relaxed => "OFF",
+    };
+    let query_only = match access {
+        Access::Read => "ON",
+        Access::Write => "OFF",
+    };
+    raw.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+         PRAGMA query_only = {query_only};"
+    ))
+    .map_err(cannot)?;
+    raw.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
+    Ok(raw)
+}
+
+fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
+    let session = Rc::new(session);
+    while let Ok(first) = queue.recv() {
+        if let Err(error) = session.batch("BEGIN IMMEDIATE") {
+            first.answer(Err(&error));
+            continue;
+        }
+        let started = Instant::now();
+        let mut batch = Vec::new();
+        let mut next = Some(first);
+        let mut lost = None;
+        while let Some(mut work) = next {
+            let kept = session.in_savepoint(|| work.run(&session));
+            batch.push(work);
+            // A full disk or an I/O error makes the engine undo the whole transaction, not only the savepoint.
+            if session.raw.is_autocommit() {
+                lost =
+                    Some(kept.err().unwrap_or_else(|| Error::Unavailable("the disk is full or failing; nothing was changed".to_owned())));
+                break;
+            }
+            if let Err(error) = kept {
+                lost = Some(error);
+                break;
+            }
+            let full = batch.len() >= BATCH_MAX || started.elapsed() >= BATCH_TIME_MAX;
+            next = if full { None } else { queue.try_recv().ok() };
+        }
+        let committed = match lost {
+            None => session.batch("COMMIT"),
+            Some(error) => Err(error),
+        };
+        if committed.is_err() && !session.raw.is_autocommit() {
+            // Nothing more can be done when this fails; the next BEGIN will say so.
+            let _ = session.batch("ROLLBACK");
+        }
+        for work in batch {
+            work.answer(committed.as_ref().map(|&()| ()));
+        }
+    }
+}
+
+fn read_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
+    let session = Rc::new(session);
+    while let Ok(mut work) = queue.recv() {
+        let begun = session.batch("BEGIN");
+        if begun.is_ok() {
+            work.run(&session);
+            // A reader has nothing to lose: ending the view cannot fail in a way that matters to the caller.
+            let _ = session.batch("ROLLBACK");
+        }
+        work.answer(begun.as_ref().map(|&()| ()));
+    }
+}
+
+impl Session {
+    fn batch(&self, text: &str) -> Result<()> {
+        self.raw.execute_batch(text).map_err(|e| self.error(e))
+    }
+
+    /// Runs one closure of a batch so that its failure undoes nothing of the others.
+    fn in_savepoint(&self, run: impl FnOnce() -> bool) -> Result<()> {
+        self.batch("SAVEPOINT closure")?;
+        if !run() && !self.raw.is_autocommit() {
+            self.batch("ROLLBACK TO closure")?;
+        }
+        if self.raw.is_autocommit() { Ok(()) } else { self.batch("RELEASE closure") }
+    }
+
+    pub(crate) fn execute(&self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
+        let mut prepared = self.prepare(statement)?;
+        bind(&mut prepared, params).map_err(|e| self.error_at(e, statement))?;
+        let changed = prepared.raw_execute().map_err(|e| self.error_at(e, statement))?;
+        Ok(u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    pub(crate) fn rows(&self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<Row>> {
+        let mut prepared = self.prepare(statement)?;
+        bind(&mut prepared, params).map_err(|e| self.error_at(e, statement))?;
+        let width = prepared.column_count();
+        let mut cursor = prepared.raw_query();
+        let mut rows = Vec::new();
+        while let Some(row) = cursor.next().map_err(|e| self.error_at(e, statement))? {
+            let mut values = Vec::with_capacity(width);
+            for column in 0..width {
+                values.push(scalar(row.get_ref(column).map_err(|e| self.error_at(e, statement))?, statement)?);
+            }
+            rows.push(Row::new(values));
+        }
+        Ok(rows)
+    }
+
+    fn prepare(&self, statement: &'static Statement) -> Result<rusqlite::CachedStatement<'_>> {
+        self.raw.prepare_cached(statement.sqlite_text()).map_err(|e| self.error_at(e, statement))
+    }
+
+    /// Reads which unique index or primary key stands behind which columns: SQLite's messages name the columns only.
+    fn learn_names(&self) -> Result<()> {
+        let mut found = ConstraintNames::new();
+        let mut tables = self.raw.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").map_err(|e| self.error(e))?;
+        let tables: Vec<String> = tables.query_map([], |r| r.get(0)).and_then(Iterator::collect).map_err(|e| self.error(e))?;
+        for table in tables {
+            let mut indexes =
+                self.raw.prepare("SELECT name, origin FROM pragma_index_list(?1) WHERE \"unique\" = 1").map_err(|e| self.error(e))?;
+            let indexes: Vec<(String, String)> =
+                indexes.query_map([&table], |r| Ok((r.get(0)?, r.get(1)?))).and_then(Iterator::collect).map_err(|e| self.error(e))?;
+            for (index, origin) in indexes {
+                let mut columns = self.raw.prepare("SELECT name FROM pragma_index_info(?1) ORDER BY seqno").map_err(|e| self.error(e))?;
+                let columns: Vec<Option<String>> =
+                    columns.query_map([&index], |r| r.get(0)).and_then(Iterator::collect).map_err(|e| self.error(e))?;
+                let key: Vec<String> = columns.into_iter().flatten().map(|c| format!("{table}.{c}")).collect();
+                let name = if origin == "pk" { format!("{table}_pkey") } else { index };
+                found.insert(key.join(", "), name);
+            }
+            // A rowid alias has no index of its own.
+            let mut alias = self.raw.prepare("SELECT name FROM pragma_table_info(?1) WHERE pk = 1").map_err(|e| self.error(e))?;
+            let alias: Vec<String> = alias.query_map([&table], |r| r.get(0)).and_then(Iterator::collect).map_err(|e| self.error(e))?;
+            if let [column] = alias.as_slice() {
+                found.entry(format!("{table}.{column}")).or_insert_with(|| format!("{table}_pkey"));
+            }
+        }
+        *self.names.lock().unwrap_or_else(PoisonError::into_inner) = found;
+        Ok(())
+    }
+
+    fn error_at(&self, error: rusqlite::Error, statement: &Statement) -> Error {
+        match self.error(error) {
+            Error::Broken(source) => Error::broken(format!("{source} (statement at {})", statement.place())),
+            other => other,
+        }
+    }
+
+    fn error(&self, error: rusqlite::Error) -> Error {
+        let rusqlite::Error::SqliteFailure(failure, message) = &error else {
+            return Error::Broken(Box::new(error));
+        };
+        let message = message.clone().unwrap_or_default();
+        match failure.code {
+            ErrorCode::ConstraintViolation => {
+                let named = message.split_once("constraint failed: ").map_or(message.as_str(), |(_, name)| name);
+                let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+                Error::Constraint(names.get(named).cloned().unwrap_or_else(|| named.to_owned()))
+            }
+            ErrorCode::DiskFull => Error::Unavailable("the disk is full; free some space, nothing was changed".to_owned()),
+            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                Error::Unavailable("another process holds the database file; try again".to_owned())
+            }
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory
+            | ErrorCode::DatabaseCorrupt
+            | ErrorCode::NotADatabase => Error::Unavailable(format!("the database file fails: {error}")),
+            _ => Error::Broken(Box::new(error)),
+        }
+    }
+}
+
+/// Prepares a statement's text, for the test of the registry.
+pub(crate) fn check(session: &Session, statement: &'static Statement) -> Result<()> {
+    session.prepare(statement).map(drop)
+}
+
+struct Bound(Scalar);
+
+impl rusqlite::ToSql for Bound {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match &self.0 {
+            Scalar::Null => ToSqlOutput::Owned(Value::Null),
+            Scalar::Int(i) => ToSqlOutput::Owned(Value::Integer(*i)),
+            Scalar::Text(t) => ToSqlOutput::Borrowed(ValueRef::Text(t.as_bytes())),
+            Scalar::Bytes(b) => ToSqlOutput::Borrowed(ValueRef::Blob(b)),
+        })
+    }
+}
+
+fn bind(prepared: &mut rusqlite::CachedStatement<'_>, params: &[&dyn ToScalar]) -> rusqlite::Result<()> {
+    let wanted = prepared.parameter_count();
+    if wanted != params.len() {
+        return Err(rusqlite::Error::InvalidParameterCount(params.len(), wanted));
+    }
+    for (place, param) in params.iter().enumerate() {
+        prepared.raw_bind_parameter(place + 1, Bound(param.to_scalar()))?;
+    }
+    Ok(())
+}
+
+fn scalar(value: ValueRef<'_>, statement: &Statement) -> Result<Scalar> {
+    Ok(match value {
+        ValueRef::Null => Scalar::Null,
+        ValueRef::Integer(i) => Scalar::Int(i),
+        ValueRef::Text(t) => Scalar::Text(
+            str::from_utf8(t).map_err(|_| Error::broken(format!("text that is not UTF-8 at {}", statement.place())))?.to_owned(),
+        ),
+        ValueRef::Blob(b) => Scalar::Bytes(b.to_vec()),
+        ValueRef::Real(_) => return Err(Error::broken(format!("a floating number at {}; sums need a CAST to BIGINT", statement.place()))),
+    })
+}
+
+/// Ends the write-ahead log of a file that nobody has open, so that the file alone is the whole database.
+pub(crate) fn compact(path: &Path) -> Result<()> {
+    let raw = open_raw(path, Durability::Relaxed, Access::Write)?;
+    raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE")
+        .map_err(|e| Error::Unavailable(format!("cannot close {}: {e}", path.display())))
+}

@@ -1,0 +1,112 @@
+//! A transaction: the one handle through which statements run.
+
+use std::rc::Rc;
+
+use kernel::ToScalar;
+
+use crate::{Error, FromRow, Result, Row, Statement, postgres, sqlite};
+
+/// The two engines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// An embedded file.
+    Sqlite,
+    /// A server.
+    Postgres,
+}
+
+impl Engine {
+    /// The word for settings and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
+    }
+}
+
+pub(crate) enum Connection {
+    Sqlite(Rc<sqlite::Session>),
+    Postgres(Rc<postgres::Client>),
+}
+
+/// An open transaction. Statements run in it one after another; it ends with the closure it was given to.
+pub struct Tx {
+    pub(crate) connection: Connection,
+    pub(crate) jobs_added: bool,
+}
+
+impl std::fmt::Debug for Tx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tx({})", self.engine().word())
+    }
+}
+
+impl Tx {
+    pub(crate) const fn new(connection: Connection) -> Self {
+        Self { connection, jobs_added: false }
+    }
+
+    /// Which engine runs this.
+    #[must_use]
+    pub const fn engine(&self) -> Engine {
+        match self.connection {
+            Connection::Sqlite(_) => Engine::Sqlite,
+            Connection::Postgres(_) => Engine::Postgres,
+        }
+    }
+
+    /// Runs a statement; the number of rows it changed.
+    ///
+    /// # Errors
+    /// [`Error::Constraint`] with the name of a broken constraint, [`Error::Unavailable`], or [`Error::Broken`].
+    pub async fn execute(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
+        match &self.connection {
+            Connection::Sqlite(session) => session.execute(statement, params),
+            Connection::Postgres(client) => postgres::execute(client, statement, params).await,
+        }
+    }
+
+    /// Every row.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`].
+    pub async fn rows(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<Row>> {
+        match &self.connection {
+            Connection::Sqlite(session) => session.rows(statement, params),
+            Connection::Postgres(client) => postgres::rows(client, statement, params).await,
+        }
+    }
+
+    /// Every row as a `T`.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`].
+    pub async fn all<T: FromRow>(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<T>> {
+        self.rows(statement, params).await?.iter_mut().map(T::from_row).collect()
+    }
+
+    /// The first row as a `T`, if there is one.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`].
+    pub async fn find<T: FromRow>(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Option<T>> {
+        self.rows(statement, params).await?.first_mut().map(T::from_row).transpose()
+    }
+
+    /// The one row, which must be there: an aggregate, a RETURNING, a row whose id was just read.
+    ///
+    /// # Errors
+    /// [`Error::Broken`] when there is none, otherwise as [`Tx::execute`].
+    pub async fn one<T: FromRow>(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<T> {
+        self.find(statement, params)
+            .await?
+            .ok_or_else(|| Error::broken(format!("the statement at {} gave no row where one must be", statement.place())))
+    }
+
+    /// Says that this transaction adds work for the runner, which is woken after the commit.
+    pub(crate) const fn mark_jobs_added(&mut self) {
+        self.jobs_added = true;
+    }
+}

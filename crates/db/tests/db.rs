@@ -1,0 +1,240 @@
+//! The seam on a real engine: SQLite, or the PostgreSQL server of `cargo xtask test`.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use db::scratch::Scratch;
+use db::{Db, Engine, Error, Migration, OnConstraint, Tx, jobs, sql};
+use kernel::{Code, Refusal};
+
+const JOBS: &str = "CREATE TABLE jobs (kind TEXT NOT NULL, subject TEXT NOT NULL, lane TEXT NOT NULL, due_at BIGINT NOT NULL,
+   tries BIGINT NOT NULL, lease_until BIGINT NOT NULL, lease_token TEXT NOT NULL, last_error TEXT, stuck_at BIGINT,
+   PRIMARY KEY (kind, subject));
+ CREATE INDEX jobs_due ON jobs (due_at) WHERE stuck_at IS NULL;
+";
+const THINGS: &str =
+    "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT NOT NULL, n BIGINT NOT NULL CONSTRAINT n_not_negative CHECK (n >= 0), raw BYTEA);
+ CREATE UNIQUE INDEX thing_name_unique ON things (name);
+ CREATE TABLE numbered (n BIGINT PRIMARY KEY, text TEXT);
+";
+const SCHEMA: &[Migration] = &[Migration { version: 1, name: "jobs", text: JOBS }, Migration { version: 2, name: "things", text: THINGS }];
+
+async fn open() -> (Scratch, Db) {
+    let scratch = Scratch::new(SCHEMA).await.unwrap();
+    let db = Db::open(scratch.options.clone()).await.unwrap();
+    (scratch, db)
+}
+
+async fn add(tx: &mut Tx, id: &str, name: &str, n: i64) -> db::Result<()> {
+    tx.execute(sql!("INSERT INTO things (id, name, n) VALUES ($1, $2, $3)"), &[&id, &name, &n]).await.map(drop)
+}
+
+async fn names(db: &Db) -> Vec<String> {
+    let rows: Vec<(String,)> = db.read(async |tx| tx.all(sql!("SELECT name FROM things ORDER BY id"), &[]).await).await.unwrap();
+    rows.into_iter().map(|(name,)| name).collect()
+}
+
+#[tokio::test]
+async fn values_come_back_as_they_went_in() {
+    let (_scratch, db) = open().await;
+    let row: (Option<String>, i64, Option<Vec<u8>>) = db
+        .write(async |tx| {
+            let insert = sql!("INSERT INTO things (id, name, n, raw) VALUES ($2, $1, $3, $4)");
+            tx.execute(insert, &[&"云市 '\"\n", &"a", &i64::MAX, &[0u8, 255, 10]]).await?;
+            tx.one(sql!("SELECT name, n, raw FROM things WHERE id = $1"), &[&"a"]).await
+        })
+        .await
+        .unwrap();
+    assert_eq!(row, (Some("云市 '\"\n".to_owned()), i64::MAX, Some(vec![0, 255, 10])));
+}
+
+#[tokio::test]
+async fn a_refusal_undoes_its_own_closure_alone() {
+    let (_scratch, db) = open().await;
+    let good = db.write(async |tx| add(tx, "a", "kept", 1).await);
+    let bad = db.write(async |tx| {
+        add(tx, "b", "undone", 1).await?;
+        Err::<(), _>(Refusal::new(Code::OrderState).into())
+    });
+    let panicking = db.write(async |tx| {
+        add(tx, "c", "gone", 1).await?;
+        assert!(tx.engine() == Engine::Sqlite && tx.engine() == Engine::Postgres, "on purpose");
+        Ok(())
+    });
+    let more = db.write(async |tx| add(tx, "d", "kept too", 1).await);
+    let (good, bad, panicking, more) = tokio::join!(good, bad, panicking, more);
+    assert!(good.is_ok() && more.is_ok());
+    assert_eq!(bad.unwrap_err().code(), Some(Code::OrderState));
+    assert!(panicking.unwrap_err().to_string().contains("fault"));
+    assert_eq!(names(&db).await, ["kept", "kept too"]);
+}
+
+#[tokio::test]
+async fn broken_constraints_have_the_same_names_on_both_engines() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| add(tx, "a", "one", 1).await).await.unwrap();
+    for (id, name, n, expected) in
+        [("b", "one", 1, "thing_name_unique"), ("a", "two", 1, "things_pkey"), ("c", "three", -1, "n_not_negative")]
+    {
+        let error = db.write(async move |tx| add(tx, id, name, n).await).await.unwrap_err();
+        assert!(matches!(&error, Error::Constraint(found) if found == expected), "{error} instead of {expected}");
+    }
+    let refused = db.write(async |tx| add(tx, "b", "one", 1).await.on_constraint("thing_name_unique", Code::AccountNameTaken)).await;
+    assert_eq!(refused.unwrap_err().code(), Some(Code::AccountNameTaken));
+    let twice = db
+        .write(async |tx| {
+            tx.execute(sql!("INSERT INTO numbered (n) VALUES (1)"), &[]).await?;
+            tx.execute(sql!("INSERT INTO numbered (n) VALUES (1)"), &[]).await
+        })
+        .await;
+    assert!(matches!(twice, Err(Error::Constraint(name)) if name == "numbered_pkey"));
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let (_scratch, db) = open().await;
+    assert!(db.read(async |tx| add(tx, "a", "one", 1).await).await.is_err());
+    assert!(names(&db).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_hundred_concurrent_increments_are_a_hundred() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| add(tx, "a", "one", 0).await).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let db = db.clone();
+        tasks.spawn(async move {
+            db.write(async |tx| {
+                let (n,): (i64,) = tx.one(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await?;
+                tx.execute(sql!("UPDATE things SET n = $1 WHERE id = 'a'"), &[&(n + 1)]).await
+            })
+            .await
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let (n,): (i64,) = db.read(async |tx| tx.one(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await).await.unwrap();
+    assert_eq!(n, 100);
+}
+
+#[tokio::test]
+async fn a_job_is_done_once_whoever_tries() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| {
+        jobs::enqueue(tx, "call", &"later", "", 300).await?;
+        jobs::enqueue(tx, "call", &"second", "", 200).await?;
+        jobs::enqueue(tx, "call", &"first", "", 100).await?;
+        jobs::enqueue(tx, "call", &"first", "", 150).await
+    })
+    .await
+    .unwrap();
+    let first = db.write(async |tx| jobs::claim(tx, 250, 1_000, 60, "one", 10).await).await.unwrap();
+    let subjects: Vec<_> = first.iter().map(|l| (l.job.subject.as_str(), l.job.due_at)).collect();
+    assert_eq!(subjects, [("first", 100), ("second", 200)]);
+    // While the lease lasts nobody else gets them; after it another worker does, and the first can no longer finish.
+    assert!(db.write(async |tx| jobs::claim(tx, 250, 1_050, 60, "two", 10).await).await.unwrap().is_empty());
+    let second = db.write(async |tx| jobs::claim(tx, 250, 1_061, 60, "two", 10).await).await.unwrap();
+    assert_eq!(second.len(), 2);
+    let late = first[0].clone();
+    let effect = db
+        .write(async move |tx| {
+            add(tx, "x", "effect", 1).await?;
+            jobs::finish(tx, &late).await
+        })
+        .await;
+    assert!(matches!(effect, Err(Error::Unavailable(_))));
+    assert!(names(&db).await.is_empty());
+    let (done, again) = (second[0].clone(), second[1].clone());
+    db.write(async move |tx| {
+        jobs::finish(tx, &done).await?;
+        jobs::fail(tx, &again, 250, "no luck").await
+    })
+    .await
+    .unwrap();
+    let left = db.read(async |tx| jobs::list(tx, ("", ""), 10).await).await.unwrap();
+    assert_eq!(left.len(), 2);
+    assert_eq!(left[1].last_error.as_deref(), Some("no luck"));
+    assert_eq!(db.read(async |tx| jobs::next_due(tx).await).await.unwrap(), Some(300));
+}
+
+#[tokio::test]
+async fn a_job_that_keeps_failing_waits_for_the_operator() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| jobs::enqueue(tx, "call", &"x", "", 0).await).await.unwrap();
+    let mut now = 0;
+    for round in 0..jobs::TRIES_MAX {
+        let leases = db.write(async move |tx| jobs::claim(tx, now, (round + 1) * 1000, 10, "w", 1).await).await.unwrap();
+        let lease = leases[0].clone();
+        db.write(async move |tx| jobs::fail(tx, &lease, now, "broken").await).await.unwrap();
+        now += 100_000_000;
+    }
+    assert_eq!(db.read(async |tx| jobs::count(tx).await).await.unwrap(), (1, 1));
+    assert!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1).await).await.unwrap().is_empty());
+    db.write(async move |tx| jobs::enqueue(tx, "call", &"x", "", now).await).await.unwrap();
+    assert_eq!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1).await).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn adding_a_job_wakes_the_runner_after_the_commit() {
+    let (_scratch, db) = open().await;
+    let waiting = tokio::spawn({
+        let db = db.clone();
+        async move {
+            db.jobs_added().await;
+            db.read(async |tx| jobs::count(tx).await).await
+        }
+    });
+    db.write(async |tx| jobs::enqueue(tx, "call", &"x", "", 0).await).await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), (1, 0));
+}
+
+#[tokio::test]
+async fn two_starts_at_once_migrate_once_and_a_newer_schema_is_refused() {
+    const NEWER: &[Migration] = &[
+        Migration { version: 1, name: "jobs", text: JOBS },
+        Migration { version: 2, name: "things", text: THINGS },
+        Migration { version: 3, name: "more", text: "CREATE TABLE more (id TEXT PRIMARY KEY);\n" },
+    ];
+    const OTHER: &[Migration] = &[
+        Migration { version: 1, name: "jobs", text: JOBS },
+        Migration { version: 2, name: "things", text: "CREATE TABLE things (id TEXT PRIMARY KEY);\n" },
+    ];
+    let (scratch, db) = open().await;
+    let again = Db::open(scratch.options.clone()).await.unwrap();
+    let (one, two) = tokio::join!(db.migrate(NEWER), again.migrate(NEWER));
+    let (one, two) = (one.unwrap(), two.unwrap());
+    assert_eq!((one.from.min(two.from), one.from.max(two.from)), (2, 3));
+    let refused = db.migrate(SCHEMA).await.unwrap_err().to_string();
+    assert!(refused.contains("version 3, newer than this program's 2"), "{refused}");
+    assert!(db.check_schema(SCHEMA).await.is_err());
+    assert!(db.check_schema(NEWER).await.is_ok());
+    let other = db.migrate(vec![OTHER[0], OTHER[1], NEWER[2]].leak()).await.unwrap_err().to_string();
+    assert!(other.contains("migration 2 (things)"), "{other}");
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing() {
+    let (_scratch, db) = open().await;
+    let broken =
+        [SCHEMA[0], SCHEMA[1], Migration { version: 3, name: "bad", text: "CREATE TABLE half (id TEXT PRIMARY KEY);\nNONSENSE;\n" }];
+    let error = db.migrate(broken.to_vec().leak()).await.unwrap_err().to_string();
+    assert!(error.contains("migration 3 (bad)") && error.contains("NONSENSE"), "{error}");
+    assert!(db.check_schema(SCHEMA).await.is_ok());
+    assert!(db.read(async |tx| tx.run_text("SELECT id FROM half").await).await.is_err());
+}
+
+#[tokio::test]
+async fn every_statement_of_the_program_prepares() {
+    let (_scratch, db) = open().await;
+    let checked = db
+        .read(async |tx| {
+            let statements = db::registered();
+            for statement in &statements {
+                tx.prepare_only(statement).await?;
+            }
+            Ok(statements.len())
+        })
+        .await
+        .unwrap();
+    assert!(checked >= 15, "{checked}");
+}
