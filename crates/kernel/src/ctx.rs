@@ -50,6 +50,8 @@ impl Actor {
 pub struct Ctx {
     /// The market's time of the act, ms UTC. In a sandbox this is the sandbox clock's.
     pub now: i64,
+    /// The machine's time of the act, ms UTC: sessions, leases and signatures go by it, never by the sandbox clock.
+    pub wall: i64,
     /// Who acts.
     pub actor: Actor,
     /// The language to answer in.
@@ -64,6 +66,13 @@ impl Ctx {
     /// The same circumstances at another time: a missed transition is dated by its own due time.
     #[must_use]
     pub fn at(&self, now: i64) -> Self {
-        Self { now, actor: self.actor.clone(), locale: self.locale, request_id: self.request_id, entropy: self.entropy.fork() }
+        Self {
+            now,
+            wall: self.wall,
+            actor: self.actor.clone(),
+            locale: self.locale,
+            request_id: self.request_id,
+            entropy: self.entropy.fork(),
+        }
     }
 }

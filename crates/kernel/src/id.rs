@@ -141,6 +141,12 @@ ids! {
     TokenId "tok",
     /// The row of an AK/SK pair (the access key text itself is another thing).
     AccessKeyId "aky",
+    /// A message to an account.
+    NoticeId "ntc",
+    /// A price of a SKU: the `productId` of the wire.
+    PriceId "prc",
+    /// A sale or a refund on its way into a statement.
+    SettlementItemId "sti",
     /// A line of the audit.
     AuditId "aud",
     /// A recorded bank transfer into a buyer's balance.
@@ -163,8 +169,6 @@ ids! {
     DeliveryId "dlv",
     /// A ledger transaction.
     TransactionId "ltx",
-    /// One posting of a ledger transaction.
-    PostingId "pst",
     /// A seller's statement of one settlement period.
     StatementId "stm",
     /// One incoming request or one run of a job; what a user quotes to support.

@@ -1,1 +1,28 @@
-//! The business: one folder a domain.
+//! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog` · `orders`,
+//! `subscriptions` · `delivery` · `settlement`.
+//!
+//! A domain calls another only through its `mod.rs`, handing on the same [`db::Tx`]. Each use case is a function that takes the transaction,
+//! the [`kernel::Ctx`] and its input; who may call it is decided by the doors (`web`, the command line), whom it concerns is decided here.
+//!
+//! Invariants: no `state.rs` reads a clock, draws randomness or touches the database; every change leaves a row in the audit; money
+//! moves only through `ledger`.
+
+pub mod accounts;
+pub mod audit;
+pub mod catalog;
+mod clock;
+pub mod delivery;
+pub mod edition;
+pub mod idempotency;
+pub mod ledger;
+mod market;
+pub mod notices;
+pub mod orders;
+pub mod page;
+pub mod sellers;
+pub mod settlement;
+pub mod subscriptions;
+pub mod vault;
+
+pub use clock::{Clock, ClockReport, Ticking};
+pub use market::{MIGRATIONS, Market, Mode, Setup};

@@ -1,0 +1,130 @@
+//! Who changed what, when, by which request; and the timelines of subscriptions and orders, which are the same rows by thread.
+//!
+//! Invariant: rows are only added. No secret and no password enters `detail`.
+
+use db::{FromRow, Result, Row, Tx, sql};
+use kernel::{AccountId, AuditId, Ctx};
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::page::{Page, PageRequest};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct AuditEntry {
+    /// Its id; ids sort by time.
+    pub id: AuditId,
+    /// When, market ms UTC.
+    pub at: i64,
+    /// Who: `usr_…`, `acc_…` (a server), `system:…`, `console`.
+    pub actor: String,
+    /// The account acted for.
+    pub account_id: Option<AccountId>,
+    /// What: `domain.transition`, such as `subscriptions.frozen`.
+    pub action: String,
+    /// To what: an id.
+    pub subject: String,
+    /// The subscription or order in whose timeline this stands.
+    pub thread: Option<String>,
+    /// The particulars.
+    #[schema(value_type = Object)]
+    pub detail: Value,
+    /// The request that did it.
+    pub request_id: String,
+}
+
+impl FromRow for AuditEntry {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            id: row.take()?,
+            at: row.take()?,
+            actor: row.take()?,
+            account_id: row.take()?,
+            action: row.take()?,
+            subject: row.take()?,
+            thread: row.take()?,
+            detail: serde_json::from_str(&row.take::<String>()?)?,
+            request_id: row.take()?,
+        })
+    }
+}
+
+/// Records an act on `subject`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn record(tx: &mut Tx, ctx: &Ctx, action: &'static str, subject: &dyn kernel::ToScalar, detail: &Value) -> Result<()> {
+    insert(tx, ctx, action, subject, None, detail).await
+}
+
+/// Records an act on `subject` that belongs into the timeline of `thread` (a subscription id or an order number).
+///
+/// # Errors
+/// Those of the database.
+pub async fn record_in(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    thread: &dyn kernel::ToScalar,
+    action: &'static str,
+    subject: &dyn kernel::ToScalar,
+    detail: &Value,
+) -> Result<()> {
+    insert(tx, ctx, action, subject, Some(thread), detail).await
+}
+
+async fn insert(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    action: &'static str,
+    subject: &dyn kernel::ToScalar,
+    thread: Option<&dyn kernel::ToScalar>,
+    detail: &Value,
+) -> Result<()> {
+    let statement = sql!(
+        "INSERT INTO audit (id, at, actor, account_id, action, subject, thread, detail, request_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    );
+    let id = AuditId::new(ctx.now, &ctx.entropy);
+    let thread = thread.map(kernel::ToScalar::to_scalar).unwrap_or(kernel::Scalar::Null);
+    let (actor, account) = (ctx.actor.label(), ctx.actor.account());
+    let (detail, request) = (detail.to_string(), ctx.request_id.to_string());
+    tx.execute(statement, &[&id, &ctx.now, &actor, &account, &action, subject, &thread, &detail, &request]).await.map(drop)
+}
+
+/// The timeline of a subscription or an order, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn timeline(tx: &mut Tx, thread: &dyn kernel::ToScalar, page: &PageRequest) -> Result<Page<AuditEntry>> {
+    let statement = sql!(
+        "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+         WHERE thread = $1 AND id > $2 ORDER BY id LIMIT $3"
+    );
+    let rows = tx.all(statement, &[thread, &page.after, &page.fetch()]).await?;
+    Ok(page.cut(rows, |entry: &AuditEntry| entry.id.to_string()))
+}
+
+/// Everything, newest first; only of `account` when one is given.
+///
+/// # Errors
+/// Those of the database.
+pub async fn search(tx: &mut Tx, account: Option<AccountId>, page: &PageRequest) -> Result<Page<AuditEntry>> {
+    let before = if page.after.is_empty() { "~".to_owned() } else { page.after.clone() };
+    let rows = match account {
+        Some(account) => {
+            let statement = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+            );
+            tx.all(statement, &[&account, &before, &page.fetch()]).await?
+        }
+        None => {
+            let statement = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE id < $1 ORDER BY id DESC LIMIT $2"
+            );
+            tx.all(statement, &[&before, &page.fetch()]).await?
+        }
+    };
+    Ok(page.cut(rows, |entry: &AuditEntry| entry.id.to_string()))
+}

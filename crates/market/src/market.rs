@@ -1,0 +1,165 @@
+//! A running market: the database, the clock, the numbers, the vault, and randomness.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use db::{Db, Migration, Result, Tx, sql};
+use kernel::{Actor, Ctx, Entropy, Locale, RequestId};
+
+use crate::clock::Clock;
+use crate::edition::Edition;
+use crate::vault::Vault;
+
+macro_rules! migrations {
+    ($($version:literal $name:literal),+ $(,)?) => {
+        &[$(Migration { version: $version, name: $name, text: include_str!(concat!("../migrations/", $name, ".sql")) }),+]
+    };
+}
+
+/// The schema of the market.
+pub const MIGRATIONS: &[Migration] = migrations![
+    1 "0001_foundation",
+    2 "0002_ledger",
+    3 "0003_accounts",
+    4 "0004_sellers",
+    5 "0005_catalog",
+    6 "0006_orders",
+    7 "0007_subscriptions",
+    8 "0008_delivery",
+    9 "0009_settlement",
+];
+
+kernel::words! {
+    /// What kind of market a database holds. Decided when it is made, for good.
+    pub enum Mode {
+        /// Real money, real time.
+        Production = "production",
+        /// A market to try things in: its clock can be moved forward.
+        Sandbox = "sandbox",
+    }
+}
+
+/// What a market is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// The database, with its schema.
+    pub db: Db,
+    /// The kind of market; must be that of the database.
+    pub mode: Mode,
+    /// The numbers of the business.
+    pub edition: Edition,
+    /// The master key of the vault.
+    pub master_key: [u8; 32],
+    /// Where ids, nonces and secrets come from.
+    pub entropy: Entropy,
+    /// Calls that leave the market.
+    pub outbound: outbound::Client,
+}
+
+#[derive(Debug)]
+struct Inner {
+    db: Db,
+    clock: Clock,
+    edition: Edition,
+    vault: Vault,
+    entropy: Entropy,
+    outbound: outbound::Client,
+}
+
+/// A running market. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Market(Arc<Inner>);
+
+impl Market {
+    /// Opens the market that the database holds, or makes it when the database is new.
+    ///
+    /// # Errors
+    /// [`db::Error::Unavailable`] when the database holds a market of the other mode or currency, with what to do.
+    pub async fn open(setup: Setup) -> Result<Self> {
+        let wall = wall_now();
+        let (mode, currency) = (setup.mode, setup.edition.currency);
+        setup
+            .db
+            .write(async move |tx| {
+                settle_fact(tx, "mode", mode.word()).await?;
+                settle_fact(tx, "currency", currency.code()).await
+            })
+            .await?;
+        let clock = Clock::open(&setup.db, setup.mode, wall).await?;
+        let vault = Vault::new(&setup.master_key);
+        let Setup { db, edition, entropy, outbound, .. } = setup;
+        Ok(Self(Arc::new(Inner { db, clock, edition, vault, entropy, outbound })))
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The numbers of the business.
+    #[must_use]
+    pub fn edition(&self) -> &Edition {
+        &self.0.edition
+    }
+
+    /// Where secrets are sealed.
+    #[must_use]
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
+    }
+
+    /// The client for calls that leave the market.
+    #[must_use]
+    pub fn outbound(&self) -> &outbound::Client {
+        &self.0.outbound
+    }
+
+    /// A stream of random bytes of its own.
+    #[must_use]
+    pub fn entropy(&self) -> Entropy {
+        self.0.entropy.fork()
+    }
+
+    /// The circumstances of an act that begins now.
+    ///
+    /// # Errors
+    /// Those of the database: a sandbox's clock stands there.
+    pub async fn ctx(&self, actor: Actor, locale: Locale) -> Result<Ctx> {
+        let wall = wall_now();
+        let now = self.0.clock.now(&self.0.db, wall).await?;
+        Ok(self.ctx_at(now, actor, locale))
+    }
+
+    /// The circumstances of an act at a given market time.
+    #[must_use]
+    pub fn ctx_at(&self, now: i64, actor: Actor, locale: Locale) -> Ctx {
+        let entropy = self.entropy();
+        let wall = wall_now();
+        Ctx { now, wall, actor, locale, request_id: RequestId::new(wall, &entropy), entropy }
+    }
+}
+
+/// The machine's time, ms UTC. Leases, sessions and signatures go by it; the business goes by [`Ctx::now`].
+pub(crate) fn wall_now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Writes a fact into a new database; refuses to open one where it is another.
+async fn settle_fact(tx: &mut Tx, name: &'static str, value: &str) -> Result<()> {
+    let insert = sql!("INSERT INTO market_facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
+    tx.execute(insert, &[&name, &value]).await?;
+    let (found,): (String,) = tx.one(sql!("SELECT value FROM market_facts WHERE name = $1"), &[&name]).await?;
+    if found == value {
+        return Ok(());
+    }
+    Err(db::Error::Unavailable(format!(
+        "this database holds a market whose {name} is {found}, not {value}; use another database, or set {name} to {found}"
+    )))
+}
