@@ -1,0 +1,5 @@
+//! The domains on a real database.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod statements;
+mod support;
