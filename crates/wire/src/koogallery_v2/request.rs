@@ -315,7 +315,7 @@ impl Request {
                 members.id("businessId", business_id)?;
             }
             Self::QueryInstance { instance_ids } => {
-                members.put("instanceId", &joined(instance_ids)?)
+                members.put("instanceId", &joined(instance_ids)?);
             }
             Self::RefreshInstance {
                 scene,

@@ -24,7 +24,7 @@ const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// The shared secret of one production address and interface kind. Used as UTF-8 bytes, never decoded (spec: protocol §1.1).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct AccessKey(String);
 
 impl AccessKey {

@@ -54,7 +54,7 @@ pub struct Parts<'a> {
 }
 
 /// An access key pair.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct KeyPair {
     /// AK: public, names the account.
     pub access_key: String,

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use yunshi_wire::koogallery_v2::{
-    Activity, Answer, AppInfo, Failure, InstanceInfo, Outcome, Payload, Reading, ResultCode,
-    UsageInfo, UsageValue, answer::Oddity, mask_body, read_answer,
+    Activity, Answer, AppInfo, Failure, InstanceInfo, Oddity, Outcome, Payload, Reading,
+    ResultCode, UsageInfo, UsageValue, mask_body, read_answer,
 };
 
 const JSON: Option<&str> = Some("application/json;charset=utf8");
