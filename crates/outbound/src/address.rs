@@ -156,11 +156,7 @@ pub(crate) struct NameRefused {
 
 impl fmt::Display for NameRefused {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            formatter,
-            "the name resolves to {}, which is not public",
-            self.address
-        )
+        write!(formatter, "the name resolves to {}, which is not public", self.address)
     }
 }
 
@@ -176,18 +172,10 @@ impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let policy = self.policy;
         Box::pin(async move {
-            let resolved: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> = resolved
-                .iter()
-                .copied()
-                .filter(|address| policy.allows(address.ip()))
-                .collect();
+            let resolved: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let allowed: Vec<SocketAddr> = resolved.iter().copied().filter(|address| policy.allows(address.ip())).collect();
             match resolved.first() {
-                Some(first) if allowed.is_empty() => Err(NameRefused {
-                    address: first.ip(),
-                }
-                .into()),
+                Some(first) if allowed.is_empty() => Err(NameRefused { address: first.ip() }.into()),
                 _ => Ok(Box::new(allowed.into_iter()) as Addrs),
             }
         })

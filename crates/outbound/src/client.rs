@@ -95,9 +95,7 @@ impl Client {
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let http = reqwest::Client::builder()
             .tls_backend_preconfigured(tls_config(settings.extra_ca_file)?)
-            .dns_resolver(GuardedResolver {
-                policy: settings.policy.addresses,
-            })
+            .dns_resolver(GuardedResolver { policy: settings.policy.addresses })
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
@@ -107,51 +105,27 @@ impl Client {
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build()?;
-        Ok(Self {
-            http,
-            policy: settings.policy,
-            timeout: settings.timeout,
-            body_max_bytes: settings.body_max_bytes,
-        })
+        Ok(Self { http, policy: settings.policy, timeout: settings.timeout, body_max_bytes: settings.body_max_bytes })
     }
 
     /// Posts a JSON text. `headers` may replace the content type `application/json`.
     ///
     /// # Errors
     /// When no complete answer came: see [`CallFailure`]. Any HTTP status, redirects included, is no error here.
-    pub async fn post_json(
-        &self,
-        url: &str,
-        body: String,
-        headers: &[(&str, &str)],
-    ) -> Result<Response, CallError> {
+    pub async fn post_json(&self, url: &str, body: String, headers: &[(&str, &str)]) -> Result<Response, CallError> {
         let started = Instant::now();
         let call = self.call(url, body, headers, started);
         let outcome = timeout(self.timeout, call).await;
         outcome
-            .unwrap_or(Err(CallFailure::TimedOut {
-                limit_ms: millis(self.timeout),
-            }))
-            .map_err(|failure| CallError {
-                failure,
-                elapsed_ms: millis(started.elapsed()),
-            })
+            .unwrap_or(Err(CallFailure::TimedOut { limit_ms: millis(self.timeout) }))
+            .map_err(|failure| CallError { failure, elapsed_ms: millis(started.elapsed()) })
     }
 
-    async fn call(
-        &self,
-        url: &str,
-        body: String,
-        headers: &[(&str, &str)],
-        started: Instant,
-    ) -> Result<Response, CallFailure> {
+    async fn call(&self, url: &str, body: String, headers: &[(&str, &str)], started: Instant) -> Result<Response, CallFailure> {
         // Literal addresses never reach the resolver, so they are checked here, on every call.
         let url = check_url(url, self.policy)?;
         let request = self.http.post(url).headers(header_map(headers)?).body(body);
-        let mut answer = request
-            .send()
-            .await
-            .map_err(|error| CallFailure::before_answer(&error))?;
+        let mut answer = request.send().await.map_err(|error| CallFailure::before_answer(&error))?;
         let body = self.read_body(&mut answer).await?;
         Ok(Response {
             status: answer.status().as_u16(),
@@ -170,11 +144,7 @@ impl Client {
             return Err(too_large);
         }
         let mut body = Vec::new();
-        while let Some(chunk) = answer
-            .chunk()
-            .await
-            .map_err(|error| CallFailure::inside_body(&error))?
-        {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| CallFailure::inside_body(&error))? {
             if body.len() + chunk.len() > limit_bytes {
                 return Err(too_large);
             }
@@ -198,26 +168,19 @@ fn tls_config(extra_ca_file: Option<PathBuf>) -> Result<ClientConfig, BuildError
 }
 
 fn add_authorities(roots: &mut RootCertStore, path: PathBuf) -> Result<(), BuildError> {
-    let certificates: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&path).and_then(Iterator::collect);
     let certificates = match certificates {
         Ok(certificates) if certificates.is_empty() => {
             return Err(BuildError::ExtraCa { path, source: None });
         }
         Ok(certificates) => certificates,
         Err(error) => {
-            return Err(BuildError::ExtraCa {
-                path,
-                source: Some(error.into()),
-            });
+            return Err(BuildError::ExtraCa { path, source: Some(error.into()) });
         }
     };
     for certificate in certificates {
         if let Err(error) = roots.add(certificate) {
-            return Err(BuildError::ExtraCa {
-                path,
-                source: Some(error.into()),
-            });
+            return Err(BuildError::ExtraCa { path, source: Some(error.into()) });
         }
     }
     Ok(())
@@ -235,18 +198,11 @@ fn header_map(headers: &[(&str, &str)]) -> Result<HeaderMap, CallFailure> {
 }
 
 fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
-    headers
-        .iter()
-        .take(HEADERS_MAX)
-        .map(|(name, value)| (name.as_str().to_owned(), kept_value(value)))
-        .collect()
+    headers.iter().take(HEADERS_MAX).map(|(name, value)| (name.as_str().to_owned(), kept_value(value))).collect()
 }
 
 fn kept_value(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes())
-        .chars()
-        .take(HEADER_VALUE_MAX_CHARS)
-        .collect()
+    String::from_utf8_lossy(value.as_bytes()).chars().take(HEADER_VALUE_MAX_CHARS).collect()
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -8,9 +8,7 @@ use crate::address::{NameRefused, UrlRefused};
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The file with extra certificate authorities cannot be read as PEM.
-    #[error(
-        "cannot read the certificate authorities in {path}, give a PEM file with at least one certificate"
-    )]
+    #[error("cannot read the certificate authorities in {path}, give a PEM file with at least one certificate")]
     ExtraCa {
         /// Which file.
         path: PathBuf,
@@ -97,19 +95,13 @@ impl CallFailure {
     /// What an error of the HTTP client before the first byte of the answer means.
     pub(crate) fn before_answer(error: &reqwest::Error) -> Self {
         if let Some(refused) = causes(error).find_map(|cause| cause.downcast_ref::<NameRefused>()) {
-            return Self::AddressRefused {
-                address: refused.address,
-            };
+            return Self::AddressRefused { address: refused.address };
         }
         if let Some(tls) = causes(error).find_map(tls_cause) {
             return Self::Tls(tls.to_string());
         }
         let detail = root_cause(error);
-        if error.is_connect() {
-            Self::ConnectFailed(detail)
-        } else {
-            Self::NoAnswer(detail)
-        }
+        if error.is_connect() { Self::ConnectFailed(detail) } else { Self::NoAnswer(detail) }
     }
 
     /// What an error of the HTTP client inside the body means.
@@ -133,17 +125,12 @@ fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn
 
 /// The innermost text; the outer ones repeat the URL.
 fn root_cause(error: &reqwest::Error) -> String {
-    causes(error)
-        .skip(1)
-        .last()
-        .map_or_else(|| "unknown cause".to_owned(), ToString::to_string)
+    causes(error).skip(1).last().map_or_else(|| "unknown cause".to_owned(), ToString::to_string)
 }
 
 /// TLS errors hide inside I/O errors, which skip what they wrap when asked for their source.
 fn tls_cause<'a>(cause: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = cause
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
+    let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     match wrapped {
         Some(inner) => inner.downcast_ref().or_else(|| tls_cause(inner)),
         None => cause.downcast_ref(),

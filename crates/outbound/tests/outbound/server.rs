@@ -31,11 +31,7 @@ impl Server {
         tokio::spawn(async move {
             for number in 1.. {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(script(Connection {
-                    stream,
-                    number,
-                    log: Arc::clone(&requests),
-                }));
+                tokio::spawn(script(Connection { stream, number, log: Arc::clone(&requests) }));
             }
         });
         Self { port, log }
@@ -77,10 +73,7 @@ impl Connection {
             let Some((head, body)) = text.split_once("\r\n\r\n") else {
                 continue;
             };
-            let length = head
-                .lines()
-                .find_map(|line| line.strip_prefix("content-length: "))
-                .map_or(0, |it| it.parse().unwrap());
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |it| it.parse().unwrap());
             if body.len() >= length {
                 self.log.lock().await.push((self.number, text.clone()));
                 return Some(text);
@@ -105,21 +98,11 @@ pub(crate) fn local_client() -> Client {
 }
 
 pub(crate) fn local_settings() -> Settings {
-    let policy = Policy {
-        addresses: AddressPolicy::AllowLoopback,
-        schemes: SchemePolicy::AllowHttp,
-    };
-    Settings {
-        policy,
-        ..Settings::default()
-    }
+    let policy = Policy { addresses: AddressPolicy::AllowLoopback, schemes: SchemePolicy::AllowHttp };
+    Settings { policy, ..Settings::default() }
 }
 
 /// A client that gives up soon, for servers that are slow by design.
 pub(crate) fn impatient_client() -> Client {
-    Client::new(Settings {
-        timeout: Duration::from_millis(150),
-        ..local_settings()
-    })
-    .unwrap()
+    Client::new(Settings { timeout: Duration::from_millis(150), ..local_settings() }).unwrap()
 }

@@ -17,8 +17,7 @@ use crate::server::local_settings;
 
 /// A server with a certificate of its own making for `localhost`; gives its port and the certificate as PEM.
 async fn serve_tls() -> (u16, String) {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -34,11 +33,7 @@ async fn serve_tls() -> (u16, String) {
             let (stream, _) = listener.accept().await.unwrap();
             if let Ok(mut stream) = acceptor.accept(stream).await {
                 let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream
-                    .write_all(
-                        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}",
-                    )
-                    .await;
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}").await;
                 let _ = stream.shutdown().await;
             }
         }
@@ -47,10 +42,7 @@ async fn serve_tls() -> (u16, String) {
 }
 
 fn trusting(file: &Path) -> Result<Client, BuildError> {
-    Client::new(Settings {
-        extra_ca_file: Some(file.to_owned()),
-        ..local_settings()
-    })
+    Client::new(Settings { extra_ca_file: Some(file.to_owned()), ..local_settings() })
 }
 
 #[tokio::test]
@@ -58,31 +50,18 @@ async fn a_certificate_of_ones_own_is_trusted_only_when_configured() {
     let (port, pem) = serve_tls().await;
     let url = format!("https://localhost:{port}/?signature=SECRET");
     let stranger = Client::new(local_settings()).unwrap();
-    let error = stranger
-        .post_json(&url, "{}".to_owned(), &[])
-        .await
-        .unwrap_err();
+    let error = stranger.post_json(&url, "{}".to_owned(), &[]).await.unwrap_err();
     assert!(matches!(error.failure, CallFailure::Tls(_)), "{error:?}");
     assert!(!error.to_string().contains("SECRET"), "{error}");
 
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(pem.as_bytes()).unwrap();
     let friend = trusting(file.path()).unwrap();
-    assert_eq!(
-        friend
-            .post_json(&url, "{}".to_owned(), &[])
-            .await
-            .unwrap()
-            .body,
-        b"{}"
-    );
+    assert_eq!(friend.post_json(&url, "{}".to_owned(), &[]).await.unwrap().body, b"{}");
 
     // The certificate is for the name, not for the address behind it.
     let by_address = format!("https://127.0.0.1:{port}/");
-    let error = friend
-        .post_json(&by_address, "{}".to_owned(), &[])
-        .await
-        .unwrap_err();
+    let error = friend.post_json(&by_address, "{}".to_owned(), &[]).await.unwrap_err();
     assert!(matches!(error.failure, CallFailure::Tls(_)), "{error:?}");
 }
 
@@ -91,9 +70,6 @@ fn a_file_without_certificates_is_refused_at_the_start() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for path in [file.path(), Path::new("/nonexistent/ca.pem")] {
         let error = trusting(path).unwrap_err();
-        assert!(
-            matches!(&error, BuildError::ExtraCa { path: named, .. } if named == path),
-            "{error:?}"
-        );
+        assert!(matches!(&error, BuildError::ExtraCa { path: named, .. } if named == path), "{error:?}");
     }
 }

@@ -75,9 +75,7 @@ pub enum Payload {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// No answer in time.
-    #[error(
-        "no complete answer within {limit_ms} ms, answer faster or answer 000004 and continue in the background"
-    )]
+    #[error("no complete answer within {limit_ms} ms, answer faster or answer 000004 and continue in the background")]
     TimedOut {
         /// How long was waited.
         limit_ms: i64,
@@ -101,9 +99,7 @@ pub enum Failure {
         limit_bytes: usize,
     },
     /// The answer points elsewhere.
-    #[error(
-        "the answer is a redirect ({0}), redirects are not followed, register the final address"
-    )]
+    #[error("the answer is a redirect ({0}), redirects are not followed, register the final address")]
     Redirect(u16),
     /// A status other than 200.
     #[error("the HTTP status is {0}, answer 200 and put the problem into resultCode")]
@@ -237,44 +233,17 @@ impl fmt::Display for Warning {
         let at = &self.at;
         match &self.oddity {
             Oddity::Missing => write!(formatter, "{at} is missing"),
-            Oddity::Cut { max } => write!(
-                formatter,
-                "{at} is longer than {max} characters and was cut"
-            ),
-            Oddity::LeftOut { max } => write!(
-                formatter,
-                "{at} is longer than {max} characters and was left out"
-            ),
+            Oddity::Cut { max } => write!(formatter, "{at} is longer than {max} characters and was cut"),
+            Oddity::LeftOut { max } => write!(formatter, "{at} is longer than {max} characters and was left out"),
             Oddity::WrongType => write!(formatter, "{at} has another JSON type than documented"),
-            Oddity::NotAWebAddress => write!(
-                formatter,
-                "{at} is not a web address (http or https) and was left out"
-            ),
-            Oddity::NotAUsageValue => write!(
-                formatter,
-                "{at} is not a number of at most 8 digits and 4 decimals, the entry was left out"
-            ),
+            Oddity::NotAWebAddress => write!(formatter, "{at} is not a web address (http or https) and was left out"),
+            Oddity::NotAUsageValue => write!(formatter, "{at} is not a number of at most 8 digits and 4 decimals, the entry was left out"),
             Oddity::NotATime => write!(formatter, "{at} is not a UTC time yyyyMMddHHmmssSSS"),
-            Oddity::TooMany { max } => write!(
-                formatter,
-                "{at} has more than {max} entries, the rest was left out"
-            ),
-            Oddity::ByteOrderMark => write!(
-                formatter,
-                "{at} starts with a byte order mark, leave it out"
-            ),
-            Oddity::ContentType => write!(
-                formatter,
-                "{at} should be application/json with charset UTF-8"
-            ),
-            Oddity::NotInV2 => write!(
-                formatter,
-                "{at} is not used in V2.0, values are taken as they are"
-            ),
-            Oddity::AlreadyGone => write!(
-                formatter,
-                "{at} says the instance is unknown, so it counts as released"
-            ),
+            Oddity::TooMany { max } => write!(formatter, "{at} has more than {max} entries, the rest was left out"),
+            Oddity::ByteOrderMark => write!(formatter, "{at} starts with a byte order mark, leave it out"),
+            Oddity::ContentType => write!(formatter, "{at} should be application/json with charset UTF-8"),
+            Oddity::NotInV2 => write!(formatter, "{at} is not used in V2.0, values are taken as they are"),
+            Oddity::AlreadyGone => write!(formatter, "{at} says the instance is unknown, so it counts as released"),
         }
     }
 }
@@ -283,30 +252,11 @@ impl fmt::Display for Warning {
 ///
 /// `content_type` is the header's value, `body` the whole body. Never fails and never panics, whatever the bytes.
 #[must_use]
-pub fn read_answer(
-    activity: Activity,
-    http_status: u16,
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Reading {
-    let mut reader = Reader {
-        warnings: Vec::new(),
-    };
+pub fn read_answer(activity: Activity, http_status: u16, content_type: Option<&str>, body: &[u8]) -> Reading {
+    let mut reader = Reader { warnings: Vec::new() };
     let mut message = None;
-    let outcome = reader
-        .outcome(
-            activity,
-            http_status,
-            content_type.unwrap_or(""),
-            body,
-            &mut message,
-        )
-        .unwrap_or_else(Outcome::Retry);
-    Reading {
-        outcome,
-        message,
-        warnings: reader.warnings,
-    }
+    let outcome = reader.outcome(activity, http_status, content_type.unwrap_or(""), body, &mut message).unwrap_or_else(Outcome::Retry);
+    Reading { outcome, message, warnings: reader.warnings }
 }
 
 /// Members of one object; of members with one name the last counts.
@@ -351,34 +301,22 @@ impl Reader {
     }
 
     fn warn(&mut self, at: &str, oddity: Oddity) {
-        self.warnings.push(Warning {
-            at: at.to_owned(),
-            oddity,
-        });
+        self.warnings.push(Warning { at: at.to_owned(), oddity });
     }
 
     fn text_of<'a>(&mut self, content_type: &str, body: &'a [u8]) -> Result<&'a str, Failure> {
         if body.len() > BODY_MAX_BYTES {
-            return Err(Failure::BodyTooLarge {
-                limit_bytes: BODY_MAX_BYTES,
-            });
+            return Err(Failure::BodyTooLarge { limit_bytes: BODY_MAX_BYTES });
         }
         let charset = charset(content_type);
-        let not_utf8 = || Failure::NotUtf8 {
-            declared: charset.clone().unwrap_or_else(|| "none".to_owned()),
-        };
+        let not_utf8 = || Failure::NotUtf8 { declared: charset.clone().unwrap_or_else(|| "none".to_owned()) };
         let text = std::str::from_utf8(body).map_err(|_| not_utf8())?;
         // Chinese in GBK can be valid UTF-8 by accident, and would then be read as other characters.
-        let is_declared_chinese = charset
-            .as_deref()
-            .is_some_and(|name| name.starts_with("gb") || name.starts_with("big5"));
+        let is_declared_chinese = charset.as_deref().is_some_and(|name| name.starts_with("gb") || name.starts_with("big5"));
         if is_declared_chinese && !text.is_ascii() {
             return Err(not_utf8());
         }
-        let is_json = content_type
-            .trim_start()
-            .to_ascii_lowercase()
-            .starts_with("application/json");
+        let is_json = content_type.trim_start().to_ascii_lowercase().starts_with("application/json");
         if !is_json || charset.is_some_and(|name| name != "utf-8" && name != "utf8") {
             self.warn("Content-Type", Oddity::ContentType);
         }
@@ -397,9 +335,7 @@ impl Reader {
 
     fn payload(&mut self, activity: Activity, members: &Members<'_>) -> Result<Payload, Failure> {
         match activity {
-            Activity::NewInstance => {
-                created_instance(members).map(|instance_id| Payload::Instance { instance_id })
-            }
+            Activity::NewInstance => created_instance(members).map(|instance_id| Payload::Instance { instance_id }),
             Activity::QueryInstance => Ok(Payload::Instances(self.instances(members))),
             Activity::RefreshInstance
             | Activity::UpdateInstanceStatus
@@ -430,11 +366,7 @@ impl Reader {
             return Vec::new();
         };
         let entries = self.entries(info, "info", QUERY_MAX_INSTANCES);
-        entries
-            .iter()
-            .enumerate()
-            .filter_map(|(index, entry)| self.instance(entry, &format!("info[{index}]")))
-            .collect()
+        entries.iter().enumerate().filter_map(|(index, entry)| self.instance(entry, &format!("info[{index}]"))).collect()
     }
 
     fn instance(&mut self, entry: &Members<'_>, at: &str) -> Option<InstanceInfo> {
@@ -454,19 +386,10 @@ impl Reader {
             if let Some(list) = present(entry, member) {
                 let at = format!("{at}.{member}");
                 let entries = self.entries(list, &at, USAGE_MAX_ENTRIES);
-                usage.extend(
-                    entries
-                        .iter()
-                        .enumerate()
-                        .filter_map(|(index, entry)| self.usage(entry, &format!("{at}[{index}]"))),
-                );
+                usage.extend(entries.iter().enumerate().filter_map(|(index, entry)| self.usage(entry, &format!("{at}[{index}]"))));
             }
         }
-        Some(InstanceInfo {
-            instance_id,
-            app_info,
-            usage,
-        })
+        Some(InstanceInfo { instance_id, app_info, usage })
     }
 
     fn app_info(&mut self, members: &Members<'_>, at: &str) -> AppInfo {
@@ -492,9 +415,8 @@ impl Reader {
             self.warn(&value_at, Oddity::NotAUsageValue);
             return None;
         };
-        let statistical_at_ms = present(members, "statisticalTime").and_then(|value| {
-            time::from_compact(&text_in(value).unwrap_or_else(|| value.get().to_owned()))
-        });
+        let statistical_at_ms = present(members, "statisticalTime")
+            .and_then(|value| time::from_compact(&text_in(value).unwrap_or_else(|| value.get().to_owned())));
         if statistical_at_ms.is_none() {
             self.warn(&format!("{at}.statisticalTime"), Oddity::NotATime);
         }
@@ -516,11 +438,7 @@ impl Reader {
             self.warn(at, Oddity::TooMany { max });
             items.truncate(max);
         }
-        items
-            .into_iter()
-            .enumerate()
-            .filter_map(|(index, item)| self.object(item, &format!("{at}[{index}]")))
-            .collect()
+        items.into_iter().enumerate().filter_map(|(index, item)| self.object(item, &format!("{at}[{index}]"))).collect()
     }
 
     fn object<'a>(&mut self, value: &'a RawValue, at: &str) -> Option<Members<'a>> {
@@ -538,9 +456,7 @@ impl Reader {
             return Some(text).filter(|text| !text.is_empty());
         }
         self.warn(at, Oddity::WrongType);
-        let is_number = value
-            .get()
-            .starts_with(|first: char| first == '-' || first.is_ascii_digit());
+        let is_number = value.get().starts_with(|first: char| first == '-' || first.is_ascii_digit());
         is_number.then(|| value.get().to_owned())
     }
 
@@ -557,13 +473,7 @@ impl Reader {
     }
 
     /// Text that is useless when cut.
-    fn whole(
-        &mut self,
-        members: &Members<'_>,
-        at: &str,
-        member: &str,
-        max: usize,
-    ) -> Option<String> {
+    fn whole(&mut self, members: &Members<'_>, at: &str, member: &str, max: usize) -> Option<String> {
         let at = format!("{at}.{member}");
         let text = self.text(members, &at, member)?;
         if text.chars().count() > max {
@@ -589,33 +499,20 @@ impl Reader {
 fn charset(content_type: &str) -> Option<String> {
     content_type.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("charset")
-            .then(|| value.trim().trim_matches('"').to_ascii_lowercase())
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"').to_ascii_lowercase())
     })
 }
 
 fn members_of<'a>(text: &'a str, content_type: &str) -> Result<Members<'a>, Failure> {
     serde_json::from_str(text).map_err(|error| {
-        let is_page = text.trim_start().starts_with('<')
-            || content_type
-                .trim_start()
-                .to_ascii_lowercase()
-                .starts_with("text/html");
-        if is_page {
-            Failure::Html
-        } else {
-            Failure::NotJson(error.to_string())
-        }
+        let is_page = text.trim_start().starts_with('<') || content_type.trim_start().to_ascii_lowercase().starts_with("text/html");
+        if is_page { Failure::Html } else { Failure::NotJson(error.to_string()) }
     })
 }
 
 /// A member that is there and not `null`.
 fn present<'a>(members: &Members<'a>, member: &str) -> Option<&'a RawValue> {
-    members
-        .get(member)
-        .copied()
-        .filter(|value| value.get() != "null")
+    members.get(member).copied().filter(|value| value.get() != "null")
 }
 
 /// The text of a JSON string that is valid Unicode.
@@ -626,9 +523,7 @@ fn text_in(value: &RawValue) -> Option<String> {
 fn result_code(members: &Members<'_>) -> Result<ResultCode, Failure> {
     let value = present(members, "resultCode").ok_or(Failure::ResultCodeMissing)?;
     let Some(text) = text_in(value) else {
-        return Err(Failure::ResultCodeNotText {
-            found: value.get().chars().take(CODE_MAX_CHARS).collect(),
-        });
+        return Err(Failure::ResultCodeNotText { found: value.get().chars().take(CODE_MAX_CHARS).collect() });
     };
     let code = text.trim();
     if code.is_empty() {
@@ -643,14 +538,8 @@ fn created_instance(members: &Members<'_>) -> Result<String, Failure> {
     let value = present(members, "instanceId").ok_or(Failure::InstanceIdMissing)?;
     // A bare number can only mean its digits.
     let is_number = value.get().bytes().all(|byte| byte.is_ascii_digit());
-    let text = if is_number {
-        Some(value.get().to_owned())
-    } else {
-        text_in(value)
-    };
-    let text = text
-        .filter(|text| !text.trim().is_empty())
-        .ok_or(Failure::InstanceIdMissing)?;
+    let text = if is_number { Some(value.get().to_owned()) } else { text_in(value) };
+    let text = text.filter(|text| !text.trim().is_empty()).ok_or(Failure::InstanceIdMissing)?;
     let chars = text.chars().count();
     if chars > ID_MAX_CHARS {
         return Err(Failure::InstanceIdTooLong { chars });
@@ -689,12 +578,7 @@ impl Answer {
     /// Any code, with its English meaning as the message.
     #[must_use]
     pub fn of(code: &ResultCode) -> Self {
-        Self {
-            result_code: code.as_str().to_owned(),
-            result_msg: code.meaning_en().to_owned(),
-            instance_id: None,
-            info: None,
-        }
+        Self { result_code: code.as_str().to_owned(), result_msg: code.meaning_en().to_owned(), instance_id: None, info: None }
     }
 
     /// Another message, cut to the documented length.

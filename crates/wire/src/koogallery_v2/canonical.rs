@@ -37,10 +37,7 @@ impl PartialOrd for Name {
 #[must_use]
 pub fn canonical(members: &Map<String, Value>) -> String {
     let mut out = String::new();
-    write_object(
-        &mut out,
-        members.iter().filter(|(_, value)| !value.is_null()),
-    );
+    write_object(&mut out, members.iter().filter(|(_, value)| !value.is_null()));
     out
 }
 
@@ -50,14 +47,9 @@ pub fn canonical(members: &Map<String, Value>) -> String {
 /// # Errors
 /// When the text is not one JSON object, or a string in it is no valid Unicode.
 pub fn canonicalize_received(body: &str) -> Result<String, NotAnObject> {
-    let broken = |error: serde_json::Error| NotAnObject {
-        detail: error.to_string(),
-    };
+    let broken = |error: serde_json::Error| NotAnObject { detail: error.to_string() };
     let received: BTreeMap<String, &RawValue> = serde_json::from_str(body).map_err(broken)?;
-    let members: BTreeMap<Name, &RawValue> = received
-        .into_iter()
-        .map(|(name, value)| (Name(name), value))
-        .collect();
+    let members: BTreeMap<Name, &RawValue> = received.into_iter().map(|(name, value)| (Name(name), value)).collect();
 
     let mut out = String::with_capacity(body.len());
     out.push('{');
@@ -157,12 +149,7 @@ mod tests {
     use super::*;
 
     fn built(text: &str) -> String {
-        canonical(
-            serde_json::from_str::<Value>(text)
-                .unwrap()
-                .as_object()
-                .unwrap(),
-        )
+        canonical(serde_json::from_str::<Value>(text).unwrap().as_object().unwrap())
     }
 
     #[test]
@@ -187,20 +174,14 @@ mod tests {
         let text = "\"\\\u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}/云\u{2028}😀";
         let mut out = String::new();
         write_string(&mut out, text);
-        assert_eq!(
-            out,
-            "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001F\u{7f}/云\u{2028}😀\""
-        );
+        assert_eq!(out, "\"\\\"\\\\\\b\\f\\n\\r\\t\\u0001\\u001F\u{7f}/云\u{2028}😀\"");
         assert_eq!(serde_json::from_str::<String>(&out).unwrap(), text);
     }
 
     #[test]
     fn a_received_body_keeps_its_nested_order_and_the_spelling_of_its_numbers() {
         let body = "{ \"z\" : {\"b\" : 1.50, \"a\": [ 1e2 , null ]},\n\"n\":null, \"a\" : \"\\u4e91\\/\" , \"a\":\"x\\u001f\"}";
-        assert_eq!(
-            canonicalize_received(body).unwrap(),
-            "{\"a\":\"x\\u001F\",\"z\":{\"b\":1.50,\"a\":[1e2,null]}}"
-        );
+        assert_eq!(canonicalize_received(body).unwrap(), "{\"a\":\"x\\u001F\",\"z\":{\"b\":1.50,\"a\":[1e2,null]}}");
     }
 
     #[test]

@@ -62,10 +62,7 @@ impl ResultCode {
         if text == "0000004" {
             return Self::InProgress;
         }
-        Self::ALL
-            .into_iter()
-            .find(|code| code.as_str() == text)
-            .unwrap_or_else(|| Self::Other(text.to_owned()))
+        Self::ALL.into_iter().find(|code| code.as_str() == text).unwrap_or_else(|| Self::Other(text.to_owned()))
     }
 
     /// The code as it is sent.
@@ -151,9 +148,6 @@ mod tests {
             assert_eq!(ResultCode::parse(code.as_str()), code);
         }
         assert_eq!(ResultCode::parse("0000004"), ResultCode::InProgress);
-        assert_eq!(
-            ResultCode::parse("999999"),
-            ResultCode::Other("999999".to_owned())
-        );
+        assert_eq!(ResultCode::parse("999999"), ResultCode::Other("999999".to_owned()));
     }
 }

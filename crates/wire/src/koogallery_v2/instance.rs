@@ -72,11 +72,7 @@ pub struct UsageInfo {
     /// The total of a pay-per-use instance, or the used part of a package.
     pub usage_value: UsageValue,
     /// When it was counted, ms UTC.
-    #[serde(
-        rename = "statisticalTime",
-        serialize_with = "stamp",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "statisticalTime", serialize_with = "stamp", skip_serializing_if = "Option::is_none")]
     pub statistical_at_ms: Option<i64>,
     /// Where the buyer sees the details.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +82,7 @@ pub struct UsageInfo {
 // serde hands over a reference to the field, whatever its type.
 #[allow(clippy::ref_option)]
 fn stamp<S: serde::Serializer>(at_ms: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
-    at_ms
-        .and_then(time::to_compact_millis)
-        .serialize(serializer)
+    at_ms.and_then(time::to_compact_millis).serialize(serializer)
 }
 
 /// A used amount that fits Double(12,4), kept as plain decimal text such as `12.5` and never as a binary fraction.
@@ -109,8 +103,7 @@ impl UsageValue {
             None => (text, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
-        let all_digits =
-            |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let all_digits = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
         if !all_digits(whole) || !all_digits(fraction) {
             return None;
         }
@@ -123,11 +116,7 @@ impl UsageValue {
             return None;
         }
         let whole = if whole.is_empty() { "0" } else { whole };
-        Some(Self(if fraction.is_empty() {
-            whole.to_owned()
-        } else {
-            format!("{whole}.{fraction}")
-        }))
+        Some(Self(if fraction.is_empty() { whole.to_owned() } else { format!("{whole}.{fraction}") }))
     }
 
     /// Plain decimal text without superfluous zeros.
@@ -164,8 +153,6 @@ impl fmt::Display for UsageValue {
 impl Serialize for UsageValue {
     /// As a JSON number with exactly these digits, as in the published example.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        RawValue::from_string(self.0.clone())
-            .map_err(serde::ser::Error::custom)?
-            .serialize(serializer)
+        RawValue::from_string(self.0.clone()).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }

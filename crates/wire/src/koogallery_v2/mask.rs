@@ -74,17 +74,13 @@ fn mask_parameter(parameter: &str) -> String {
 
 /// Whether a quoted member name, escapes and all, is one of a secret.
 fn names_a_secret(quoted: &str) -> bool {
-    serde_json::from_str::<String>(quoted)
-        .is_ok_and(|name| SECRET_MEMBERS.contains(&name.to_lowercase().as_str()))
+    serde_json::from_str::<String>(quoted).is_ok_and(|name| SECRET_MEMBERS.contains(&name.to_lowercase().as_str()))
 }
 
 fn mask_after_secret_word(text: &str) -> String {
     // Lower-casing ASCII only keeps every index valid in the original text.
     let lower = text.to_ascii_lowercase();
-    let first = SECRET_MEMBERS
-        .iter()
-        .filter_map(|word| Some(lower.find(word)? + word.len()))
-        .min();
+    let first = SECRET_MEMBERS.iter().filter_map(|word| Some(lower.find(word)? + word.len())).min();
     match first {
         Some(end) => format!("{}{MASK}", &text[..end]),
         None => text.to_owned(),
@@ -102,23 +98,11 @@ mod tests {
                 r#"{"info" : [{"appInfo":{"userName":"admin", "password" : "Init#1"}}]}"#,
                 r#"{"info" : [{"appInfo":{"userName":"admin", "password" : "***"}}]}"#,
             ),
-            (
-                r#"{"PassWord":123,"memo":"password"}"#,
-                r#"{"PassWord":"***","memo":"password"}"#,
-            ),
-            (
-                r#"{"p\u0061ssword":"a\"b","x":1}"#,
-                r#"{"p\u0061ssword":"***","x":1}"#,
-            ),
-            (
-                r#"{"password":{"a":["}",1]},"x":"password\":"}"#,
-                r#"{"password":"***","x":"password\":"}"#,
-            ),
+            (r#"{"PassWord":123,"memo":"password"}"#, r#"{"PassWord":"***","memo":"password"}"#),
+            (r#"{"p\u0061ssword":"a\"b","x":1}"#, r#"{"p\u0061ssword":"***","x":1}"#),
+            (r#"{"password":{"a":["}",1]},"x":"password\":"}"#, r#"{"password":"***","x":"password\":"}"#),
             (r#"{"password":null}"#, r#"{"password":null}"#),
-            (
-                "\u{feff}{\"password\":\"a\"}",
-                "\u{feff}{\"password\":\"***\"}",
-            ),
+            ("\u{feff}{\"password\":\"a\"}", "\u{feff}{\"password\":\"***\"}"),
         ];
         for (text, expected) in cases {
             assert_eq!(mask_body(text), expected);
@@ -127,22 +111,13 @@ mod tests {
 
     #[test]
     fn broken_json_is_cut_at_the_first_password() {
-        assert_eq!(
-            mask_body(r#"{"a":x","Password":"s3cret","#),
-            r#"{"a":x","Password***"#
-        );
+        assert_eq!(mask_body(r#"{"a":x","Password":"s3cret","#), r#"{"a":x","Password***"#);
         assert_eq!(mask_body("<html>云</html>"), "<html>云</html>");
     }
 
     #[test]
     fn the_signature_of_a_url_is_hidden() {
-        assert_eq!(
-            mask_url("https://a.example/x?b=1&signature=AB&timestamp=1#f"),
-            "https://a.example/x?b=1&signature=***&timestamp=1#f"
-        );
-        assert_eq!(
-            mask_url("https://a.example/x#?signature=1"),
-            "https://a.example/x#?signature=1"
-        );
+        assert_eq!(mask_url("https://a.example/x?b=1&signature=AB&timestamp=1#f"), "https://a.example/x?b=1&signature=***&timestamp=1#f");
+        assert_eq!(mask_url("https://a.example/x#?signature=1"), "https://a.example/x#?signature=1");
     }
 }

@@ -21,14 +21,10 @@ pub use canonical::canonicalize_received;
 pub use code::ResultCode;
 pub use instance::{AppInfo, InstanceInfo, UsageInfo, UsageValue};
 pub use mask::{mask_body, mask_url};
-pub use request::{
-    Activity, InstanceStatus, Mode, OrderLineRef, ParseError, ProductInfo, RefreshScene, Request,
-    RequestError,
-};
+pub use request::{Activity, InstanceStatus, Mode, OrderLineRef, ParseError, ProductInfo, RefreshScene, Request, RequestError};
 pub use retry::{OnGiveUp, Schedule, schedule};
 pub use sign::{
-    AccessKey, Presented, Rejection, Signature, Tolerance, sign, sign_kit, signed_url, verify,
-    verify_kit, verify_reserialised,
+    AccessKey, Presented, Rejection, Signature, Tolerance, sign, sign_kit, signed_url, verify, verify_kit, verify_reserialised,
 };
 
 /// `Content-Type` of a request, as in the published examples (spec: protocol §1.2).

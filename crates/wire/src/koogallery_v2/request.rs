@@ -67,9 +67,7 @@ impl Activity {
     /// Reads the word on the wire.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|activity| activity.as_str() == text)
+        Self::ALL.into_iter().find(|activity| activity.as_str() == text)
     }
 }
 
@@ -103,12 +101,7 @@ pub enum RefreshScene {
 
 impl RefreshScene {
     /// All of them.
-    pub const ALL: [Self; 4] = [
-        Self::TrialToFormal,
-        Self::Renewal,
-        Self::UnsubscribeRenewalPeriod,
-        Self::RenewalChange,
-    ];
+    pub const ALL: [Self; 4] = [Self::TrialToFormal, Self::Renewal, Self::UnsubscribeRenewalPeriod, Self::RenewalChange];
 
     /// The word on the wire.
     #[must_use]
@@ -317,27 +310,17 @@ impl Request {
             Self::QueryInstance { instance_ids } => {
                 members.put("instanceId", &joined(instance_ids)?);
             }
-            Self::RefreshInstance {
-                scene,
-                order,
-                instance_id,
-                product_id,
-                expire_at_ms,
-            } => {
+            Self::RefreshInstance { scene, order, instance_id, product_id, expire_at_ms } => {
                 members.put("scene", scene.as_str());
                 members.order(order)?;
                 members.id("instanceId", instance_id)?;
                 if let Some(product_id) = product_id {
                     members.id("productId", product_id)?;
                 }
-                let expiry = time::to_compact(*expire_at_ms)
-                    .ok_or(RequestError::ExpiryOutOfRange(*expire_at_ms))?;
+                let expiry = time::to_compact(*expire_at_ms).ok_or(RequestError::ExpiryOutOfRange(*expire_at_ms))?;
                 members.put("expireTime", &expiry);
             }
-            Self::UpdateInstanceStatus {
-                instance_id,
-                status,
-            } => {
+            Self::UpdateInstanceStatus { instance_id, status } => {
                 members.id("instanceId", instance_id)?;
                 members.put("status", status.as_str());
             }
@@ -351,15 +334,9 @@ impl Request {
                 members.id("instanceId", instance_id)?;
                 members.order(order)?;
             }
-            Self::ChangeInstanceCheck {
-                instance_id,
-                product,
-            } => {
+            Self::ChangeInstanceCheck { instance_id, product } => {
                 members.id("instanceId", instance_id)?;
-                members.0.insert(
-                    "productInfo".to_owned(),
-                    Value::Object(product_members(product)?),
-                );
+                members.0.insert("productInfo".to_owned(), Value::Object(product_members(product)?));
             }
             Self::OrderNotify { order } => members.order(order)?,
         }
@@ -388,26 +365,14 @@ impl Request {
         let received = Received::read(body)?;
         let activity = received.one_of("activity", Activity::parse)?;
         let request = match activity {
-            Activity::NewInstance => Self::NewInstance {
-                order: received.order()?,
-                business_id: received.text("businessId")?,
-            },
+            Activity::NewInstance => Self::NewInstance { order: received.order()?, business_id: received.text("businessId")? },
             Activity::QueryInstance => {
                 let ids = received.text("instanceId")?;
-                let instance_ids = ids
-                    .split(',')
-                    .map(str::trim)
-                    .filter(|id| !id.is_empty())
-                    .map(str::to_owned)
-                    .collect();
+                let instance_ids = ids.split(',').map(str::trim).filter(|id| !id.is_empty()).map(str::to_owned).collect();
                 Self::QueryInstance { instance_ids }
             }
             Activity::RefreshInstance => Self::RefreshInstance {
-                scene: received.one_of("scene", |text| {
-                    RefreshScene::ALL
-                        .into_iter()
-                        .find(|scene| scene.as_str() == text)
-                })?,
+                scene: received.one_of("scene", |text| RefreshScene::ALL.into_iter().find(|scene| scene.as_str() == text))?,
                 order: received.order()?,
                 instance_id: received.text("instanceId")?,
                 product_id: received.optional("productId")?,
@@ -416,33 +381,18 @@ impl Request {
             Activity::UpdateInstanceStatus => Self::UpdateInstanceStatus {
                 instance_id: received.text("instanceId")?,
                 status: received.one_of("status", |text| {
-                    [InstanceStatus::Freeze, InstanceStatus::Unfreeze]
-                        .into_iter()
-                        .find(|status| status.as_str() == text)
+                    [InstanceStatus::Freeze, InstanceStatus::Unfreeze].into_iter().find(|status| status.as_str() == text)
                 })?,
             },
             Activity::ReleaseInstance => {
-                let order = if received.optional("orderId")?.is_some() {
-                    Some(received.order()?)
-                } else {
-                    None
-                };
-                Self::ReleaseInstance {
-                    instance_id: received.text("instanceId")?,
-                    order,
-                }
+                let order = if received.optional("orderId")?.is_some() { Some(received.order()?) } else { None };
+                Self::ReleaseInstance { instance_id: received.text("instanceId")?, order }
             }
-            Activity::UpgradeInstance => Self::UpgradeInstance {
-                instance_id: received.text("instanceId")?,
-                order: received.order()?,
-            },
-            Activity::ChangeInstanceCheck => Self::ChangeInstanceCheck {
-                instance_id: received.text("instanceId")?,
-                product: received.product()?,
-            },
-            Activity::OrderNotify => Self::OrderNotify {
-                order: received.order()?,
-            },
+            Activity::UpgradeInstance => Self::UpgradeInstance { instance_id: received.text("instanceId")?, order: received.order()? },
+            Activity::ChangeInstanceCheck => {
+                Self::ChangeInstanceCheck { instance_id: received.text("instanceId")?, product: received.product()? }
+            }
+            Activity::OrderNotify => Self::OrderNotify { order: received.order()? },
         };
         let mode = received.mode()?;
         request.validate()?;
@@ -456,8 +406,7 @@ struct Members(Map<String, Value>);
 
 impl Members {
     fn put(&mut self, member: &'static str, text: &str) {
-        self.0
-            .insert(member.to_owned(), Value::String(text.to_owned()));
+        self.0.insert(member.to_owned(), Value::String(text.to_owned()));
     }
 
     fn id(&mut self, member: &'static str, text: &str) -> Result<(), RequestError> {
@@ -478,11 +427,7 @@ fn check_id(member: &'static str, text: &str) -> Result<(), RequestError> {
     }
     let chars = text.chars().count();
     if chars > ID_MAX_CHARS {
-        return Err(RequestError::TooLong {
-            member,
-            chars,
-            max: ID_MAX_CHARS,
-        });
+        return Err(RequestError::TooLong { member, chars, max: ID_MAX_CHARS });
     }
     Ok(())
 }
@@ -516,10 +461,7 @@ fn product_members(product: &ProductInfo) -> Result<Map<String, Value>, RequestE
 const SHOWN_MAX_CHARS: usize = 40;
 
 fn unexpected(member: &'static str, value: &str) -> ParseError {
-    ParseError::Unexpected {
-        member,
-        value: value.chars().take(SHOWN_MAX_CHARS).collect(),
-    }
+    ParseError::Unexpected { member, value: value.chars().take(SHOWN_MAX_CHARS).collect() }
 }
 
 /// The members of a body that arrived; of members with one name the last counts.
@@ -527,9 +469,7 @@ struct Received(BTreeMap<String, Value>);
 
 impl Received {
     fn read(body: &str) -> Result<Self, ParseError> {
-        serde_json::from_str(body)
-            .map(Self)
-            .map_err(|error| ParseError::NotAnObject(error.to_string()))
+        serde_json::from_str(body).map(Self).map_err(|error| ParseError::NotAnObject(error.to_string()))
     }
 
     fn optional(&self, member: &'static str) -> Result<Option<String>, ParseError> {
@@ -546,20 +486,13 @@ impl Received {
         self.optional(member)?.ok_or(ParseError::Missing(member))
     }
 
-    fn one_of<T>(
-        &self,
-        member: &'static str,
-        read: impl Fn(&str) -> Option<T>,
-    ) -> Result<T, ParseError> {
+    fn one_of<T>(&self, member: &'static str, read: impl Fn(&str) -> Option<T>) -> Result<T, ParseError> {
         let text = self.text(member)?;
         read(&text).ok_or_else(|| unexpected(member, &text))
     }
 
     fn order(&self) -> Result<OrderLineRef, ParseError> {
-        Ok(OrderLineRef {
-            order_id: self.text("orderId")?,
-            order_line_id: self.text("orderLineId")?,
-        })
+        Ok(OrderLineRef { order_id: self.text("orderId")?, order_line_id: self.text("orderLineId")? })
     }
 
     fn product(&self) -> Result<ProductInfo, ParseError> {
@@ -572,11 +505,7 @@ impl Received {
             None => None,
             Some(text) => Some(text.parse().map_err(|_| unexpected("linearValue", &text))?),
         };
-        Ok(ProductInfo {
-            product_id: product.text("productId")?,
-            sku_code: product.optional("skuCode")?,
-            linear_value,
-        })
+        Ok(ProductInfo { product_id: product.text("productId")?, sku_code: product.optional("skuCode")?, linear_value })
     }
 
     fn mode(&self) -> Result<Mode, ParseError> {

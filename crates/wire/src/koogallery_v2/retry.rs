@@ -54,20 +54,13 @@ pub struct Schedule {
 #[must_use]
 pub fn schedule(activity: Activity) -> Schedule {
     let (attempts, on_give_up) = match activity {
-        Activity::NewInstance | Activity::UpgradeInstance => {
-            (HOURLY_FOR_3_HOURS, OnGiveUp::FailOrder)
+        Activity::NewInstance | Activity::UpgradeInstance => (HOURLY_FOR_3_HOURS, OnGiveUp::FailOrder),
+        Activity::RefreshInstance | Activity::UpdateInstanceStatus | Activity::ReleaseInstance | Activity::OrderNotify => {
+            (STEPS_IN_1_HOUR, OnGiveUp::WaitForRestart)
         }
-        Activity::RefreshInstance
-        | Activity::UpdateInstanceStatus
-        | Activity::ReleaseInstance
-        | Activity::OrderNotify => (STEPS_IN_1_HOUR, OnGiveUp::WaitForRestart),
         Activity::QueryInstance | Activity::ChangeInstanceCheck => (ONCE, OnGiveUp::TellCaller),
     };
-    Schedule {
-        attempts_ms: Cow::Borrowed(attempts),
-        poll_window_ms: POLL_WINDOW_MS,
-        on_give_up,
-    }
+    Schedule { attempts_ms: Cow::Borrowed(attempts), poll_window_ms: POLL_WINDOW_MS, on_give_up }
 }
 
 impl Schedule {
@@ -75,10 +68,7 @@ impl Schedule {
     #[must_use]
     pub fn next_attempt_at(&self, first_at_ms: i64, last_at_ms: i64) -> Option<i64> {
         let elapsed_ms = last_at_ms.saturating_sub(first_at_ms);
-        let offset_ms = self
-            .attempts_ms
-            .iter()
-            .find(|offset_ms| **offset_ms > elapsed_ms)?;
+        let offset_ms = self.attempts_ms.iter().find(|offset_ms| **offset_ms > elapsed_ms)?;
         Some(first_at_ms.saturating_add(*offset_ms))
     }
 
@@ -93,9 +83,7 @@ impl Schedule {
             return None;
         }
         let doublings = polls_made.min(POLL_MAX_MS.ilog2());
-        let wait_ms = POLL_FIRST_MS
-            .saturating_mul(1 << doublings)
-            .min(POLL_MAX_MS);
+        let wait_ms = POLL_FIRST_MS.saturating_mul(1 << doublings).min(POLL_MAX_MS);
         Some(last_at_ms.saturating_add(wait_ms).min(window_end_ms))
     }
 
@@ -126,23 +114,14 @@ mod tests {
     #[test]
     fn a_purchase_is_tried_hourly_for_three_hours_and_then_refunded() {
         assert_eq!(attempts(Activity::NewInstance), [0, 60, 120, 180]);
-        assert_eq!(
-            schedule(Activity::NewInstance).on_give_up,
-            OnGiveUp::FailOrder
-        );
-        assert_eq!(
-            schedule(Activity::UpgradeInstance).on_give_up,
-            OnGiveUp::FailOrder
-        );
+        assert_eq!(schedule(Activity::NewInstance).on_give_up, OnGiveUp::FailOrder);
+        assert_eq!(schedule(Activity::UpgradeInstance).on_give_up, OnGiveUp::FailOrder);
     }
 
     #[test]
     fn a_release_is_tried_for_an_hour_and_then_waits_for_the_seller() {
         assert_eq!(attempts(Activity::ReleaseInstance), [0, 5, 15, 30, 60]);
-        assert_eq!(
-            schedule(Activity::ReleaseInstance).on_give_up,
-            OnGiveUp::WaitForRestart
-        );
+        assert_eq!(schedule(Activity::ReleaseInstance).on_give_up, OnGiveUp::WaitForRestart);
         assert_eq!(attempts(Activity::ChangeInstanceCheck), [0]);
     }
 
@@ -160,17 +139,12 @@ mod tests {
         let plan = schedule(Activity::NewInstance);
         let mut at = PAID_AT;
         let mut waits = Vec::new();
-        while let Some(next) =
-            plan.next_poll_at(PAID_AT, at, u32::try_from(waits.len()).unwrap_or(u32::MAX))
-        {
+        while let Some(next) = plan.next_poll_at(PAID_AT, at, u32::try_from(waits.len()).unwrap_or(u32::MAX)) {
             waits.push((next - at) / SECOND_MS);
             at = next;
         }
         assert_eq!(waits[..6], [30, 60, 120, 240, 300, 300]);
         assert_eq!(at, PAID_AT + 3 * HOUR_MS);
-        assert_eq!(
-            plan.next_poll_at(PAID_AT, PAID_AT, u32::MAX),
-            Some(PAID_AT + 5 * MINUTE_MS)
-        );
+        assert_eq!(plan.next_poll_at(PAID_AT, PAID_AT, u32::MAX), Some(PAID_AT + 5 * MINUTE_MS));
     }
 }

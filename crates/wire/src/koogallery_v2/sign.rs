@@ -17,11 +17,7 @@ pub const KIT_NONCE_HEADER: &str = "x-nonce";
 pub const SELLER_WINDOW_MS: i64 = 60_000;
 
 /// Everything outside RFC 3986's unreserved characters is percent-encoded.
-const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The shared secret of one production address and interface kind. Used as UTF-8 bytes, never decoded (spec: protocol §1.1).
 #[derive(Clone)]
@@ -74,15 +70,10 @@ impl Presented {
             query.split('&').find_map(|parameter| {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
                 let value = value.replace('+', " ");
-                (name == wanted)
-                    .then(|| percent_decode_str(&value).decode_utf8_lossy().into_owned())
+                (name == wanted).then(|| percent_decode_str(&value).decode_utf8_lossy().into_owned())
             })
         };
-        Self {
-            signature: find("signature"),
-            timestamp: find("timestamp"),
-            nonce: find("nonce"),
-        }
+        Self { signature: find("signature"), timestamp: find("timestamp"), nonce: find("nonce") }
     }
 }
 
@@ -108,10 +99,7 @@ pub struct Tolerance {
 impl Default for Tolerance {
     /// 60 seconds either way (spec: protocol §1.2).
     fn default() -> Self {
-        Self {
-            past_ms: SELLER_WINDOW_MS,
-            future_ms: SELLER_WINDOW_MS,
-        }
+        Self { past_ms: SELLER_WINDOW_MS, future_ms: SELLER_WINDOW_MS }
     }
 }
 
@@ -146,9 +134,7 @@ pub enum Rejection {
     #[error("the body is not a JSON object")]
     BodyNotAnObject,
     /// The signature is not that of this body with this key.
-    #[error(
-        "the signature does not match the body, check the access key and the canonical body text"
-    )]
+    #[error("the signature does not match the body, check the access key and the canonical body text")]
     SignatureWrong,
 }
 
@@ -186,13 +172,7 @@ pub fn sign_kit(key: &AccessKey, body: impl AsRef<[u8]>, at_ms: i64, nonce: &str
 ///
 /// # Errors
 /// The first check that fails, see [`Rejection`].
-pub fn verify(
-    key: &AccessKey,
-    body: impl AsRef<[u8]>,
-    presented: &Presented,
-    now_ms: i64,
-    tolerance: Tolerance,
-) -> Result<(), Rejection> {
+pub fn verify(key: &AccessKey, body: impl AsRef<[u8]>, presented: &Presented, now_ms: i64, tolerance: Tolerance) -> Result<(), Rejection> {
     let claim = fresh(presented, now_ms, tolerance)?;
     claim.matches(base_digest, key, body.as_ref())
 }
@@ -201,13 +181,7 @@ pub fn verify(
 ///
 /// # Errors
 /// The first check that fails, see [`Rejection`].
-pub fn verify_reserialised(
-    key: &AccessKey,
-    body: &str,
-    presented: &Presented,
-    now_ms: i64,
-    tolerance: Tolerance,
-) -> Result<(), Rejection> {
+pub fn verify_reserialised(key: &AccessKey, body: &str, presented: &Presented, now_ms: i64, tolerance: Tolerance) -> Result<(), Rejection> {
     let claim = fresh(presented, now_ms, tolerance)?;
     let canonical = canonicalize_received(body).map_err(|_| Rejection::BodyNotAnObject)?;
     claim.matches(base_digest, key, canonical.as_bytes())
@@ -231,9 +205,7 @@ pub fn verify_kit(
 /// Adds the signature to the seller's address: before a fragment, after whatever query the address already has.
 #[must_use]
 pub fn signed_url(address: &str, signature: &Signature) -> String {
-    let (before_fragment, fragment) = address
-        .find('#')
-        .map_or((address, ""), |at| address.split_at(at));
+    let (before_fragment, fragment) = address.find('#').map_or((address, ""), |at| address.split_at(at));
     let joint = match before_fragment.split_once('?') {
         None => "?",
         Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
@@ -252,32 +224,17 @@ type Digest = fn(&AccessKey, &[u8], &str, &str) -> Vec<u8>;
 
 fn base_digest(key: &AccessKey, body: &[u8], timestamp: &str, nonce: &str) -> Vec<u8> {
     let inner = hex::encode(hmac_sha256(key.bytes(), &[body]));
-    hmac_sha256(
-        key.bytes(),
-        &[
-            key.bytes(),
-            nonce.as_bytes(),
-            timestamp.as_bytes(),
-            inner.as_bytes(),
-        ],
-    )
+    hmac_sha256(key.bytes(), &[key.bytes(), nonce.as_bytes(), timestamp.as_bytes(), inner.as_bytes()])
 }
 
 fn kit_digest(key: &AccessKey, body: &[u8], timestamp: &str, nonce: &str) -> Vec<u8> {
-    hmac_sha256(
-        key.bytes(),
-        &[key.bytes(), nonce.as_bytes(), timestamp.as_bytes(), body],
-    )
+    hmac_sha256(key.bytes(), &[key.bytes(), nonce.as_bytes(), timestamp.as_bytes(), body])
 }
 
 fn signed(digest: Digest, key: &AccessKey, body: &[u8], at_ms: i64, nonce: &str) -> Signature {
     let timestamp = at_ms.to_string();
     let signature = hex::encode_upper(digest(key, body, &timestamp, nonce));
-    Signature {
-        signature,
-        timestamp,
-        nonce: nonce.to_owned(),
-    }
+    Signature { signature, timestamp, nonce: nonce.to_owned() }
 }
 
 /// A complete claim whose timestamp is acceptable.
@@ -289,9 +246,7 @@ struct Claim<'a> {
 
 fn fresh(presented: &Presented, now_ms: i64, tolerance: Tolerance) -> Result<Claim<'_>, Rejection> {
     let timestamp = given(presented.timestamp.as_ref()).ok_or(Rejection::TimestampMissing)?;
-    let at_ms: i64 = timestamp
-        .parse()
-        .map_err(|_| Rejection::TimestampMalformed)?;
+    let at_ms: i64 = timestamp.parse().map_err(|_| Rejection::TimestampMalformed)?;
     let age_ms = now_ms.saturating_sub(at_ms);
     if age_ms > tolerance.past_ms {
         return Err(Rejection::TimestampStale { age_ms });
@@ -301,11 +256,7 @@ fn fresh(presented: &Presented, now_ms: i64, tolerance: Tolerance) -> Result<Cla
         return Err(Rejection::TimestampInFuture { ahead_ms });
     }
     let nonce = given(presented.nonce.as_ref()).ok_or(Rejection::NonceMissing)?;
-    Ok(Claim {
-        signature: given(presented.signature.as_ref()),
-        timestamp,
-        nonce,
-    })
+    Ok(Claim { signature: given(presented.signature.as_ref()), timestamp, nonce })
 }
 
 fn given(text: Option<&String>) -> Option<&str> {
@@ -316,10 +267,6 @@ impl Claim<'_> {
     fn matches(&self, digest: Digest, key: &AccessKey, body: &[u8]) -> Result<(), Rejection> {
         let presented = self.signature.ok_or(Rejection::SignatureMissing)?;
         let expected = hex::encode(digest(key, body, self.timestamp, self.nonce));
-        if same_hex(presented, &expected) {
-            Ok(())
-        } else {
-            Err(Rejection::SignatureWrong)
-        }
+        if same_hex(presented, &expected) { Ok(()) } else { Err(Rejection::SignatureWrong) }
     }
 }

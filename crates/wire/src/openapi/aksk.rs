@@ -32,11 +32,7 @@ const SIGNED_HEADERS_MAX: usize = 64;
 const SIGNATURE_CHARS: usize = 64;
 
 /// Everything outside RFC 3986's unreserved characters is percent-encoded.
-const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
+const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A request, as far as a signature looks at it.
 #[derive(Debug, Clone, Copy)]
@@ -99,9 +95,7 @@ pub enum AuthError {
     #[error("the signed header {0} occurs more than once")]
     SignedHeaderRepeated(String),
     /// The clocks differ too much.
-    #[error(
-        "x-sdk-date differs from the server's time by {skew_ms} ms, at most {SKEW_MAX_MS} ms are allowed"
-    )]
+    #[error("x-sdk-date differs from the server's time by {skew_ms} ms, at most {SKEW_MAX_MS} ms are allowed")]
     Skew {
         /// Ours minus theirs.
         skew_ms: i64,
@@ -150,25 +144,11 @@ pub fn sign(parts: &Parts<'_>, keys: &KeyPair, at_ms: i64) -> Option<SignedHeade
 
     let names: Vec<&str> = headers.iter().map(|(name, _)| name.as_str()).collect();
     let signed_headers = names.join(";");
-    let hash = parts
-        .header(CONTENT_HASH_HEADER)
-        .map_or_else(|| sha256_hex(parts.body), |hash| hash.trim().to_owned());
-    let canonical = canonical_request(
-        parts,
-        &canonical_queries(parts.query)[0],
-        &headers,
-        &signed_headers,
-        &hash,
-    );
+    let hash = parts.header(CONTENT_HASH_HEADER).map_or_else(|| sha256_hex(parts.body), |hash| hash.trim().to_owned());
+    let canonical = canonical_request(parts, &canonical_queries(parts.query)[0], &headers, &signed_headers, &hash);
     let signature = signature_of(&canonical, &x_sdk_date, &keys.secret_key);
-    let authorization = format!(
-        "{ALGORITHM} Access={}, SignedHeaders={signed_headers}, Signature={signature}",
-        keys.access_key
-    );
-    Some(SignedHeaders {
-        x_sdk_date,
-        authorization,
-    })
+    let authorization = format!("{ALGORITHM} Access={}, SignedHeaders={signed_headers}, Signature={signature}", keys.access_key);
+    Some(SignedHeaders { x_sdk_date, authorization })
 }
 
 /// What a request claims about its sender; nothing of it is proven before [`Presented::check`].
@@ -187,9 +167,7 @@ impl Presented {
     /// # Errors
     /// When headers are missing or malformed.
     pub fn read(parts: &Parts<'_>) -> Result<Self, AuthError> {
-        let header = parts
-            .single_header("authorization")?
-            .ok_or(AuthError::Missing)?;
+        let header = parts.single_header("authorization")?.ok_or(AuthError::Missing)?;
         if header.len() > AUTHORIZATION_MAX_BYTES {
             return Err(AuthError::Malformed("it is too long"));
         }
@@ -197,15 +175,10 @@ impl Presented {
             .trim()
             .strip_prefix(ALGORITHM)
             .filter(|rest| rest.starts_with(' '))
-            .ok_or(AuthError::Malformed(
-                "it does not start with SDK-HMAC-SHA256",
-            ))?;
+            .ok_or(AuthError::Malformed("it does not start with SDK-HMAC-SHA256"))?;
         let (mut access_key, mut signed_headers, mut signature) = (None, None, None);
         for field in fields.split(',') {
-            let (name, value) = field
-                .trim()
-                .split_once('=')
-                .ok_or(AuthError::Malformed("a field has no ="))?;
+            let (name, value) = field.trim().split_once('=').ok_or(AuthError::Malformed("a field has no ="))?;
             let slot = match name {
                 "Access" => &mut access_key,
                 "SignedHeaders" => &mut signed_headers,
@@ -216,32 +189,18 @@ impl Presented {
                 return Err(AuthError::Malformed("a field occurs twice"));
             }
         }
-        let access_key = access_key
-            .filter(|key| !key.is_empty())
-            .ok_or(AuthError::Malformed("Access is missing"))?;
-        let signed_headers =
-            header_names(signed_headers.ok_or(AuthError::Malformed("SignedHeaders is missing"))?)?;
+        let access_key = access_key.filter(|key| !key.is_empty()).ok_or(AuthError::Malformed("Access is missing"))?;
+        let signed_headers = header_names(signed_headers.ok_or(AuthError::Malformed("SignedHeaders is missing"))?)?;
         let signature = signature.ok_or(AuthError::Malformed("Signature is missing"))?;
-        if signature.len() != SIGNATURE_CHARS
-            || !signature.bytes().all(|byte| byte.is_ascii_hexdigit())
-        {
+        if signature.len() != SIGNATURE_CHARS || !signature.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(AuthError::Malformed("Signature is not 64 hex digits"));
         }
-        let date = parts
-            .single_header(DATE_HEADER)?
-            .ok_or(AuthError::DateMissing)?
-            .trim();
+        let date = parts.single_header(DATE_HEADER)?.ok_or(AuthError::DateMissing)?.trim();
         let signed_at_ms = time::from_sdk_date(date).ok_or(AuthError::DateMissing)?;
         if !signed_headers.iter().any(|name| name == DATE_HEADER) {
             return Err(AuthError::DateNotSigned);
         }
-        Ok(Self {
-            access_key: access_key.to_owned(),
-            signed_headers,
-            signature: signature.to_owned(),
-            date: date.to_owned(),
-            signed_at_ms,
-        })
+        Ok(Self { access_key: access_key.to_owned(), signed_headers, signature: signature.to_owned(), date: date.to_owned(), signed_at_ms })
     }
 
     /// The AK, by which the secret is looked up.
@@ -273,44 +232,27 @@ impl Presented {
         }
         let mut headers = Vec::with_capacity(self.signed_headers.len());
         for name in &self.signed_headers {
-            let value = parts
-                .single_header(name)?
-                .ok_or_else(|| AuthError::SignedHeaderMissing(name.clone()))?;
+            let value = parts.single_header(name)?.ok_or_else(|| AuthError::SignedHeaderMissing(name.clone()))?;
             headers.push((name.clone(), value));
         }
         let signed_headers = self.signed_headers.join(";");
         // A client that sends the hash may write it in upper case; it is signed as it was sent.
-        let hash = parts
-            .header(CONTENT_HASH_HEADER)
-            .map_or(hash, |claimed| claimed.trim().to_owned());
+        let hash = parts.header(CONTENT_HASH_HEADER).map_or(hash, |claimed| claimed.trim().to_owned());
         let is_signed = canonical_queries(parts.query).iter().any(|query| {
             let canonical = canonical_request(parts, query, &headers, &signed_headers, &hash);
-            same_hex(
-                &self.signature,
-                &signature_of(&canonical, &self.date, secret_key),
-            )
+            same_hex(&self.signature, &signature_of(&canonical, &self.date, secret_key))
         });
-        if is_signed {
-            Ok(())
-        } else {
-            Err(AuthError::Mismatch)
-        }
+        if is_signed { Ok(()) } else { Err(AuthError::Mismatch) }
     }
 }
 
 impl<'a> Parts<'a> {
     fn header(&self, name: &str) -> Option<&'a str> {
-        self.headers
-            .iter()
-            .find(|(header, _)| header.eq_ignore_ascii_case(name))
-            .map(|(_, value)| *value)
+        self.headers.iter().find(|(header, _)| header.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
     }
 
     fn single_header(&self, name: &str) -> Result<Option<&'a str>, AuthError> {
-        let mut values = self
-            .headers
-            .iter()
-            .filter(|(header, _)| header.eq_ignore_ascii_case(name));
+        let mut values = self.headers.iter().filter(|(header, _)| header.eq_ignore_ascii_case(name));
         let first = values.next();
         match values.next() {
             None => Ok(first.map(|(_, value)| *value)),
@@ -321,35 +263,19 @@ impl<'a> Parts<'a> {
 
 /// The names in `SignedHeaders`, lower-case, in the order given.
 fn header_names(list: &str) -> Result<Vec<String>, AuthError> {
-    let names: Vec<String> = list
-        .split(';')
-        .map(|name| name.trim().to_ascii_lowercase())
-        .filter(|name| !name.is_empty())
-        .collect();
+    let names: Vec<String> = list.split(';').map(|name| name.trim().to_ascii_lowercase()).filter(|name| !name.is_empty()).collect();
     if names.len() > SIGNED_HEADERS_MAX {
         return Err(AuthError::Malformed("SignedHeaders has too many names"));
     }
-    let is_repeated = names
-        .iter()
-        .enumerate()
-        .any(|(index, name)| names[..index].contains(name));
+    let is_repeated = names.iter().enumerate().any(|(index, name)| names[..index].contains(name));
     if is_repeated {
         return Err(AuthError::Malformed("SignedHeaders has a name twice"));
     }
     Ok(names)
 }
 
-fn canonical_request(
-    parts: &Parts<'_>,
-    query: &str,
-    headers: &[(String, &str)],
-    signed_headers: &str,
-    hash: &str,
-) -> String {
-    let headers: String = headers
-        .iter()
-        .map(|(name, value)| format!("{name}:{}\n", value.trim()))
-        .collect();
+fn canonical_request(parts: &Parts<'_>, query: &str, headers: &[(String, &str)], signed_headers: &str, hash: &str) -> String {
+    let headers: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let method = parts.method.to_ascii_uppercase();
     let uri = canonical_uri(parts.path);
     format!("{method}\n{uri}\n{query}\n{headers}\n{signed_headers}\n{hash}")
@@ -362,10 +288,7 @@ fn signature_of(canonical: &str, date: &str, secret_key: &str) -> String {
 
 /// The path with every segment decoded and encoded again, always ending in `/`.
 fn canonical_uri(path: &str) -> String {
-    let segments: Vec<String> = path
-        .split('/')
-        .map(|segment| encoded(&decoded(segment)))
-        .collect();
+    let segments: Vec<String> = path.split('/').map(|segment| encoded(&decoded(segment))).collect();
     let mut uri = segments.join("/");
     if !uri.ends_with('/') {
         uri.push('/');
@@ -386,25 +309,15 @@ fn canonical_queries(query: &str) -> Vec<String> {
         })
         .collect();
     parameters.sort();
-    let mut pairs: Vec<(String, String)> = parameters
-        .iter()
-        .map(|(name, value)| (encoded(name), encoded(value)))
-        .collect();
+    let mut pairs: Vec<(String, String)> = parameters.iter().map(|(name, value)| (encoded(name), encoded(value))).collect();
     let sorted_before = joined(&pairs);
     pairs.sort();
     let sorted_after = joined(&pairs);
-    if sorted_before == sorted_after {
-        vec![sorted_before]
-    } else {
-        vec![sorted_before, sorted_after]
-    }
+    if sorted_before == sorted_after { vec![sorted_before] } else { vec![sorted_before, sorted_after] }
 }
 
 fn joined(pairs: &[(String, String)]) -> String {
-    let pairs: Vec<String> = pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
     pairs.join("&")
 }
 
@@ -436,40 +349,22 @@ mod tests {
             ("x-sdk-date".to_owned(), "20191115T033655Z"),
         ];
         let query = &canonical_queries(parts.query)[0];
-        let text = canonical_request(
-            &parts,
-            query,
-            &headers,
-            "content-type;host;x-sdk-date",
-            &sha256_hex(b""),
-        );
-        assert_eq!(
-            sha256_hex(text.as_bytes()),
-            "b25362e603ee30f4f25e7858e8a7160fd36e803bb2dfe206278659d71a9bcd7a"
-        );
+        let text = canonical_request(&parts, query, &headers, "content-type;host;x-sdk-date", &sha256_hex(b""));
+        assert_eq!(sha256_hex(text.as_bytes()), "b25362e603ee30f4f25e7858e8a7160fd36e803bb2dfe206278659d71a9bcd7a");
     }
 
     #[test]
     fn equal_paths_and_queries_have_one_canonical_form() {
-        assert_eq!(
-            canonical_uri("/a%2fb/c%20d/~e/%E4%BA%91"),
-            "/a%2Fb/c%20d/~e/%E4%BA%91/"
-        );
+        assert_eq!(canonical_uri("/a%2fb/c%20d/~e/%E4%BA%91"), "/a%2Fb/c%20d/~e/%E4%BA%91/");
         assert_eq!(canonical_uri(""), "/");
         assert_eq!(canonical_uri("/云"), "/%E4%BA%91/");
-        assert_eq!(
-            canonical_queries("b=2&a=z&&a=+y&c&d=%7E%zz"),
-            ["a=%20y&a=z&b=2&c=&d=~%25zz"]
-        );
+        assert_eq!(canonical_queries("b=2&a=z&&a=+y&c&d=%7E%zz"), ["a=%20y&a=z&b=2&c=&d=~%25zz"]);
         assert_eq!(canonical_queries(""), [""]);
     }
 
     #[test]
     fn both_ways_of_sorting_are_known() {
         // "é" sorts behind "z", but "%C3%A9" before it.
-        assert_eq!(
-            canonical_queries("z=1&é=2"),
-            ["z=1&%C3%A9=2", "%C3%A9=2&z=1"]
-        );
+        assert_eq!(canonical_queries("z=1&é=2"), ["z=1&%C3%A9=2", "%C3%A9=2&z=1"]);
     }
 }

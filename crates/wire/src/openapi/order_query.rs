@@ -31,20 +31,13 @@ impl OrderQueryAnswer {
     /// The order was found.
     #[must_use]
     pub fn found(order: OrderInfo) -> Self {
-        Self {
-            order_info: Some(order),
-            ..Self::failed(OpenApiCode::Success)
-        }
+        Self { order_info: Some(order), ..Self::failed(OpenApiCode::Success) }
     }
 
     /// Anything else; goes with the code's HTTP status.
     #[must_use]
     pub fn failed(code: OpenApiCode) -> Self {
-        Self {
-            result_code: code.as_str().to_owned(),
-            result_msg: code.message().to_owned(),
-            order_info: None,
-        }
+        Self { result_code: code.as_str().to_owned(), result_msg: code.message().to_owned(), order_info: None }
     }
 
     /// Another message, cut to the documented length.
@@ -125,8 +118,7 @@ impl OrderInfo {
     /// The same order with only the line asked for; `None` when it has no such line.
     #[must_use]
     pub fn only_line(mut self, order_line_id: &str) -> Option<Self> {
-        self.order_lines
-            .retain(|line| line.order_line_id == order_line_id);
+        self.order_lines.retain(|line| line.order_line_id == order_line_id);
         (!self.order_lines.is_empty()).then_some(self)
     }
 }
@@ -146,12 +138,7 @@ pub struct OrderLine {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub period_number: Option<u32>,
     /// Expiry, ms UTC; on the wire `yyyyMMddHHmmss`.
-    #[serde(
-        rename = "expireTime",
-        default,
-        with = "compact_option",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "expireTime", default, with = "compact_option", skip_serializing_if = "Option::is_none")]
     pub expires_at_ms: Option<i64>,
     /// What was bought; a list, as in the published example.
     #[serde(rename = "productInfo")]
@@ -219,18 +206,8 @@ struct Mock {
     period: Option<(PeriodType, u32)>,
 }
 
-const fn mock(
-    order_id: &'static str,
-    order_type: OrderType,
-    charging_mode: ChargingMode,
-    period: Option<(PeriodType, u32)>,
-) -> Mock {
-    Mock {
-        order_id,
-        order_type,
-        charging_mode,
-        period,
-    }
+const fn mock(order_id: &'static str, order_type: OrderType, charging_mode: ChargingMode, period: Option<(PeriodType, u32)>) -> Mock {
+    Mock { order_id, order_type, charging_mode, period }
 }
 
 /// Length of the mock trial in days (ours).
@@ -241,55 +218,15 @@ const ONE_MONTH: Option<(PeriodType, u32)> = Some((PeriodType::Month, 1));
 
 /// The documented mock orders; the spelling "MONTY" is the original one (spec: protocol §3.3).
 const MOCKS: [Mock; 9] = [
-    mock(
-        "MOCKPERIODYEARNEW",
-        OrderType::New,
-        ChargingMode::Period,
-        Some((PeriodType::Year, 1)),
-    ),
-    mock(
-        "MOCKONETIMENEW",
-        OrderType::New,
-        ChargingMode::OneTime,
-        None,
-    ),
+    mock("MOCKPERIODYEARNEW", OrderType::New, ChargingMode::Period, Some((PeriodType::Year, 1))),
+    mock("MOCKONETIMENEW", OrderType::New, ChargingMode::OneTime, None),
     mock("MOCKONDEMAND", OrderType::New, ChargingMode::OnDemand, None),
-    mock(
-        "MOCKONDEMANDPKG",
-        OrderType::New,
-        ChargingMode::OnDemandPkg,
-        None,
-    ),
-    mock(
-        "MOCKPERIODDAYTRIAL",
-        OrderType::Trial,
-        ChargingMode::Period,
-        Some((PeriodType::Day, MOCK_TRIAL_DAYS)),
-    ),
-    mock(
-        "MOCKMONTYTRIALTOFORMAL",
-        OrderType::TrialToFormal,
-        ChargingMode::Period,
-        ONE_MONTH,
-    ),
-    mock(
-        "MOCKMONTYUNSUBSCRIBE",
-        OrderType::Unsubscribe,
-        ChargingMode::Period,
-        ONE_MONTH,
-    ),
-    mock(
-        "MOCKMONTYRENEW",
-        OrderType::Renew,
-        ChargingMode::Period,
-        ONE_MONTH,
-    ),
-    mock(
-        "MOCKMONTYCHANGE",
-        OrderType::Change,
-        ChargingMode::Period,
-        ONE_MONTH,
-    ),
+    mock("MOCKONDEMANDPKG", OrderType::New, ChargingMode::OnDemandPkg, None),
+    mock("MOCKPERIODDAYTRIAL", OrderType::Trial, ChargingMode::Period, Some((PeriodType::Day, MOCK_TRIAL_DAYS))),
+    mock("MOCKMONTYTRIALTOFORMAL", OrderType::TrialToFormal, ChargingMode::Period, ONE_MONTH),
+    mock("MOCKMONTYUNSUBSCRIBE", OrderType::Unsubscribe, ChargingMode::Period, ONE_MONTH),
+    mock("MOCKMONTYRENEW", OrderType::Renew, ChargingMode::Period, ONE_MONTH),
+    mock("MOCKMONTYCHANGE", OrderType::Change, ChargingMode::Period, ONE_MONTH),
 ];
 
 /// The ids of the mock orders, for pages that offer them.
@@ -306,9 +243,7 @@ pub fn mock_order(order_id: &str, now_ms: i64) -> Option<OrderInfo> {
         charging_mode: mock.charging_mode,
         period_type: mock.period.map(|(unit, _)| unit),
         period_number: mock.period.map(|(_, number)| number),
-        expires_at_ms: mock
-            .period
-            .and_then(|(unit, number)| after(now_ms, unit, number)),
+        expires_at_ms: mock.period.and_then(|(unit, number)| after(now_ms, unit, number)),
         products: vec![ProductInfo {
             product_id: "MOCKPRODUCT000000000001".to_owned(),
             sku_code: Some("00000000-0000-0000-0000-000000000001".to_owned()),
@@ -352,8 +287,7 @@ mod compact {
     // serde hands over references.
     #[allow(clippy::trivially_copy_pass_by_ref)]
     pub(super) fn serialize<S: Serializer>(at_ms: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-        let text = time::to_compact(*at_ms)
-            .ok_or_else(|| ser::Error::custom("the time lies outside the years 1 to 9999"))?;
+        let text = time::to_compact(*at_ms).ok_or_else(|| ser::Error::custom("the time lies outside the years 1 to 9999"))?;
         serializer.serialize_str(&text)
     }
 
@@ -369,19 +303,14 @@ mod compact_option {
 
     // serde hands over references.
     #[allow(clippy::ref_option)]
-    pub(super) fn serialize<S: Serializer>(
-        at_ms: &Option<i64>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(at_ms: &Option<i64>, serializer: S) -> Result<S::Ok, S::Error> {
         match at_ms {
             Some(at_ms) => super::compact::serialize(at_ms, serializer),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<i64>, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
         #[derive(Deserialize)]
         struct Stamp(#[serde(with = "super::compact")] i64);
         Ok(Option::<Stamp>::deserialize(deserializer)?.map(|Stamp(at_ms)| at_ms))
