@@ -53,7 +53,8 @@ pub(crate) fn ensure(processes: &Processes, workspace: &Workspace) -> Result<()>
     )
 }
 
-/// Checks the whole dependency graph. Fails when a rule is broken.
+/// Checks the whole dependency graph. Warnings, such as two versions of one crate, stay silent here: `cargo deny check` on
+/// the developer's own prompt tells them. Fails when a rule is broken.
 pub(crate) fn check(processes: &Processes, workspace: &Workspace) -> Result<()> {
     let program = workspace
         .tool(PROGRAM)
@@ -61,8 +62,8 @@ pub(crate) fn check(processes: &Processes, workspace: &Workspace) -> Result<()> 
     let mut command = workspace.command(program);
     processes.run(command.args([
         "--locked",
+        "--log-level=error",
         "check",
-        "--hide-inclusion-graph",
         "bans",
         "licenses",
         "sources",

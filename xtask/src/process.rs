@@ -106,7 +106,12 @@ impl Processes {
             state.interrupted
         };
         let output = output.with_context(|| format!("lost sight of {}", name_of(command)))?;
-        ensure!(!interrupted, "{} was interrupted", name_of(command));
+        // A command with the terminal's signals to itself has its own answer to Ctrl-C: a shell goes on.
+        ensure!(
+            !(interrupted && own_group),
+            "{} was interrupted",
+            name_of(command)
+        );
         Ok(output)
     }
 
