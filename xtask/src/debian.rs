@@ -2,24 +2,38 @@
 
 use std::process::{Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::process::Processes;
 
-/// Installs packages with what they need and nothing recommended. Fails when this is not Debian, when we are neither root
-/// nor may become it without a password, or when apt does.
-pub(crate) fn install(processes: &Processes, packages: &[&str]) -> Result<()> {
-    println!("installing {}", packages.join(" "));
-    let by_hand = format!("install it by hand: apt-get install {}", packages.join(" "));
+/// A configuration file that a package's own set-up reads, to be there before it.
+pub(crate) struct PackageDefault {
+    /// Where it is; one that exists is kept.
+    pub(crate) path: &'static str,
+    /// Its only line.
+    pub(crate) line: &'static str,
+}
+
+/// Installs packages with what they need and nothing recommended, after writing the defaults. Fails when this is not Debian,
+/// when we are neither root nor may become it without a password, or when apt does.
+pub(crate) fn install(
+    processes: &Processes,
+    packages: &[&str],
+    defaults: &[PackageDefault],
+) -> Result<()> {
+    let names = packages.join(" ");
+    println!("installing {names}");
     if !succeeds(Command::new("apt-get").arg("--version")) {
-        bail!(
-            "this machine has no apt-get, so provide {} yourself",
-            packages.join(" ")
-        );
+        bail!("this machine has no apt-get, so provide {names} yourself");
     }
-    let Some(root) = Root::find() else {
-        bail!("only root can install {}; {by_hand}", packages.join(" "));
-    };
+    let by_hand = format!("only root can install it here, so run: apt-get install {names}");
+    let root = Root::find().context(by_hand)?;
+
+    for PackageDefault { path, line } in defaults {
+        let script =
+            r#"test -e "$1" || { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" > "$1"; }"#;
+        processes.run(root.command("sh").args(["-c", script, "sh", path, line]))?;
+    }
     // One source of many that cannot be reached must not stop us: the packages may come from the others.
     if let Err(error) = processes.run(root.apt_get().args(["-q", "update"])) {
         if processes.interrupted() {
@@ -33,21 +47,11 @@ pub(crate) fn install(processes: &Processes, packages: &[&str]) -> Result<()> {
         "--no-install-recommends",
         "-o",
         "Acquire::Retries=3",
+        "-o",
+        "DPkg::Lock::Timeout=120",
         "install",
     ];
-    processes
-        .run(root.apt_get().args(options).args(packages))
-        .map_err(|error| error.context(by_hand))
-}
-
-/// Writes a file that only root may write, before a package's own set-up reads it; an existing one is kept. Fails like
-/// [`install`].
-pub(crate) fn write_default(processes: &Processes, path: &str, line: &str) -> Result<()> {
-    let Some(root) = Root::find() else {
-        bail!("only root can write {path}");
-    };
-    let script = r#"test -e "$1" || { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" > "$1"; }"#;
-    processes.run(root.command("sh").args(["-c", script, "sh", path, line]))
+    processes.run(root.apt_get().args(options).args(packages))
 }
 
 /// Whether this process is root.

@@ -24,6 +24,12 @@ const MAJOR_MIN: u32 = 15;
 /// The Debian package of that version.
 const PACKAGE: &str = "postgresql-15";
 
+/// Keeps that package from making and starting a cluster that nobody asked for.
+const NO_CLUSTER: debian::PackageDefault = debian::PackageDefault {
+    path: "/etc/postgresql-common/createcluster.conf",
+    line: "create_main_cluster = false",
+};
+
 /// What a server folder must hold.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
 
@@ -60,12 +66,7 @@ impl Installation {
             );
             return Ok(installation);
         }
-        debian::write_default(
-            processes,
-            "/etc/postgresql-common/createcluster.conf",
-            "create_main_cluster = false",
-        )?;
-        debian::install(processes, &[PACKAGE])?;
+        debian::install(processes, &[PACKAGE], &[NO_CLUSTER])?;
         Self::find().with_context(|| {
             format!(
                 "{PACKAGE} is installed, but its server programs are not where Debian puts them"

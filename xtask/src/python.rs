@@ -64,7 +64,7 @@ fn base_python(processes: &Processes) -> Result<&'static str> {
     if let Some(python) = find_python() {
         return Ok(python);
     }
-    debian::install(processes, &["python3", "python3-venv"])?;
+    debian::install(processes, &["python3", "python3-venv"], &[])?;
     match find_python() {
         Some(python) => Ok(python),
         None => bail!(
