@@ -16,11 +16,7 @@ pub(crate) struct PackageDefault {
 
 /// Installs packages with what they need and nothing recommended, after writing the defaults. Fails when this is not Debian,
 /// when we are neither root nor may become it without a password, or when apt does.
-pub(crate) fn install(
-    processes: &Processes,
-    packages: &[&str],
-    defaults: &[PackageDefault],
-) -> Result<()> {
+pub(crate) fn install(processes: &Processes, packages: &[&str], defaults: &[PackageDefault]) -> Result<()> {
     let names = packages.join(" ");
     println!("installing {names}");
     if !succeeds(Command::new("apt-get").arg("--version")) {
@@ -30,8 +26,7 @@ pub(crate) fn install(
     let root = Root::find().context(by_hand)?;
 
     for PackageDefault { path, line } in defaults {
-        let script =
-            r#"test -e "$1" || { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" > "$1"; }"#;
+        let script = r#"test -e "$1" || { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" > "$1"; }"#;
         processes.run(root.command("sh").args(["-c", script, "sh", path, line]))?;
     }
     // One source of many that cannot be reached must not stop us: the packages may come from the others.
@@ -41,16 +36,7 @@ pub(crate) fn install(
         }
         eprintln!("going on with older package lists: {error:#}");
     }
-    let options = [
-        "-q",
-        "-y",
-        "--no-install-recommends",
-        "-o",
-        "Acquire::Retries=3",
-        "-o",
-        "DPkg::Lock::Timeout=120",
-        "install",
-    ];
+    let options = ["-q", "-y", "--no-install-recommends", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=120", "install"];
     processes.run(root.apt_get().args(options).args(packages))
 }
 
@@ -87,21 +73,12 @@ impl Root {
     /// apt that never asks and keeps configuration files it finds.
     fn apt_get(&self) -> Command {
         let mut command = self.command("env");
-        command.args([
-            "DEBIAN_FRONTEND=noninteractive",
-            "UCF_FORCE_CONFFOLD=1",
-            "apt-get",
-        ]);
+        command.args(["DEBIAN_FRONTEND=noninteractive", "UCF_FORCE_CONFFOLD=1", "apt-get"]);
         command
     }
 }
 
 /// Whether a short command can start and ends well; its output is dropped.
 pub(crate) fn succeeds(command: &mut Command) -> bool {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }

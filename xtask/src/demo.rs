@@ -17,18 +17,7 @@ pub(crate) fn run(args: &[String]) -> Result<ExitCode> {
     if !workspace.target.join("demo/yunshi").exists() {
         println!("building the marketplace: some minutes for the first time, seconds from then on");
     }
-    let error = workspace
-        .cargo()
-        .args([
-            "run",
-            "--locked",
-            "--profile=demo",
-            "--package=yunshi",
-            "--bin=yunshi",
-            "--",
-            "demo",
-        ])
-        .args(args)
-        .exec();
+    let error =
+        workspace.cargo().args(["run", "--locked", "--profile=demo", "--package=yunshi", "--bin=yunshi", "--", "demo"]).args(args).exec();
     Err(error).context("cannot start cargo")
 }

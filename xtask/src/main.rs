@@ -9,11 +9,7 @@
 //! Debian packages; whatever a command starts is gone when it ends, however it ends.
 //!
 //! Left out: releases and deployment, which the `yunshi` binary's own subcommands serve.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a developer's command talks to its terminal"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's command talks to its terminal")]
 
 mod debian;
 mod demo;

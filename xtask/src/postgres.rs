@@ -25,10 +25,8 @@ const MAJOR_MIN: u32 = 15;
 const PACKAGE: &str = "postgresql-15";
 
 /// Keeps that package from making and starting a cluster that nobody asked for.
-const NO_CLUSTER: debian::PackageDefault = debian::PackageDefault {
-    path: "/etc/postgresql-common/createcluster.conf",
-    line: "create_main_cluster = false",
-};
+const NO_CLUSTER: debian::PackageDefault =
+    debian::PackageDefault { path: "/etc/postgresql-common/createcluster.conf", line: "create_main_cluster = false" };
 
 /// What a server folder must hold.
 const PROGRAMS: [&str; 3] = ["initdb", "pg_ctl", "postgres"];
@@ -59,19 +57,11 @@ impl Installation {
     /// Finds PostgreSQL 15 or newer, or installs Debian's without a cluster of its own. Fails where neither works.
     pub(crate) fn ensure(processes: &Processes) -> Result<Self> {
         if let Some(installation) = Self::find() {
-            println!(
-                "PostgreSQL {} in {}",
-                installation.major,
-                installation.programs.display()
-            );
+            println!("PostgreSQL {} in {}", installation.major, installation.programs.display());
             return Ok(installation);
         }
         debian::install(processes, &[PACKAGE], &[NO_CLUSTER])?;
-        Self::find().with_context(|| {
-            format!(
-                "{PACKAGE} is installed, but its server programs are not where Debian puts them"
-            )
-        })
+        Self::find().with_context(|| format!("{PACKAGE} is installed, but its server programs are not where Debian puts them"))
     }
 
     /// The first on the PATH, else the oldest of Debian's that will do: what passes there passes on newer ones more
@@ -81,24 +71,15 @@ impl Installation {
         let on_path = std::env::split_paths(&path).find_map(Self::at);
         on_path.or_else(|| {
             let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
-            versions
-                .flatten()
-                .filter_map(|version| Self::at(version.path().join("bin")))
-                .min_by_key(|installation| installation.major)
+            versions.flatten().filter_map(|version| Self::at(version.path().join("bin"))).min_by_key(|installation| installation.major)
         })
     }
 
     fn at(programs: PathBuf) -> Option<Self> {
-        if !PROGRAMS
-            .iter()
-            .all(|program| programs.join(program).is_file())
-        {
+        if !PROGRAMS.iter().all(|program| programs.join(program).is_file()) {
             return None;
         }
-        let output = Command::new(programs.join("postgres"))
-            .arg("--version")
-            .output()
-            .ok()?;
+        let output = Command::new(programs.join("postgres")).arg("--version").output().ok()?;
         let major = major_version(&String::from_utf8_lossy(&output.stdout))?;
         (major >= MAJOR_MIN).then_some(Self { programs, major })
     }
@@ -121,39 +102,21 @@ pub(crate) struct Server {
 
 impl Server {
     /// Makes a cluster and starts it. Fails with the server's log where it does not start.
-    pub(crate) fn start(
-        processes: &Processes,
-        installation: &Installation,
-        durability: Durability,
-    ) -> Result<Self> {
+    pub(crate) fn start(processes: &Processes, installation: &Installation, durability: Durability) -> Result<Self> {
         let account = Account::choose(processes)?;
         let (folder, guard) = guarded_folder(processes, installation, &account)?;
-        let mut server = Self {
-            folder,
-            guard,
-            port: 0,
-        };
+        let mut server = Self { folder, guard, port: 0 };
         let data = server.folder.join("data");
         processes.output(
             account
                 .command(&server.folder, installation.programs.join("initdb"))
-                .args([
-                    "--username=yunshi",
-                    "--auth=trust",
-                    "--encoding=UTF8",
-                    "--locale=C",
-                    "--no-sync",
-                    "--pgdata",
-                ])
+                .args(["--username=yunshi", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
                 .arg(&data),
         )?;
 
         for attempt in 1.. {
             server.port = free_port()?;
-            append(
-                &data.join("postgresql.conf"),
-                &settings(&server.folder, server.port, durability),
-            )?;
+            append(&data.join("postgresql.conf"), &settings(&server.folder, server.port, durability))?;
             let log = server.folder.join("log");
             let started = processes.output(
                 account
@@ -168,17 +131,12 @@ impl Server {
                 Err(error) if processes.interrupted() => return Err(error),
                 Err(error) if attempt == START_ATTEMPTS_MAX => {
                     let log = fs::read_to_string(&log).unwrap_or_default();
-                    return Err(
-                        error.context(format!("PostgreSQL does not start, its log says:\n{log}"))
-                    );
+                    return Err(error.context(format!("PostgreSQL does not start, its log says:\n{log}")));
                 }
                 Err(_) => {}
             }
         }
-        println!(
-            "PostgreSQL {} listens on 127.0.0.1:{}",
-            installation.major, server.port
-        );
+        println!("PostgreSQL {} listens on 127.0.0.1:{}", installation.major, server.port);
         Ok(server)
     }
 
@@ -193,10 +151,7 @@ impl Drop for Server {
         // The end of its input is what the guard waits for.
         drop(self.guard.stdin.take());
         if let Err(error) = self.guard.wait() {
-            eprintln!(
-                "cannot tell whether PostgreSQL in {} has stopped: {error}",
-                self.folder.display()
-            );
+            eprintln!("cannot tell whether PostgreSQL in {} has stopped: {error}", self.folder.display());
         }
     }
 }
@@ -221,17 +176,9 @@ pub(crate) fn run(processes: &Processes, args: Vec<String>) -> Result<ExitCode> 
 
     let installation = Installation::ensure(processes)?;
     let server = Server::start(processes, &installation, durability)?;
-    let status = processes.hand_over(
-        Command::new(program)
-            .args(args)
-            .env(ENGINE, "postgres")
-            .env(DATABASE_URL, server.url()),
-    )?;
+    let status = processes.hand_over(Command::new(program).args(args).env(ENGINE, "postgres").env(DATABASE_URL, server.url()))?;
     // A command ended by a signal has no code of its own.
-    let code = status
-        .code()
-        .and_then(|code| u8::try_from(code).ok())
-        .unwrap_or(1);
+    let code = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1);
     Ok(ExitCode::from(code))
 }
 
@@ -247,16 +194,11 @@ impl Account {
             return Ok(Self::Ourselves);
         }
         for name in ["postgres", "nobody"] {
-            if processes
-                .output(Command::new("id").arg("-u").arg(name))
-                .is_ok()
-            {
+            if processes.output(Command::new("id").arg("-u").arg(name)).is_ok() {
                 return Ok(Self::Other(name));
             }
         }
-        bail!(
-            "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it"
-        );
+        bail!("PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody` to run it");
     }
 
     /// A command as this user; it starts in `folder` because our own current folder may be closed to that user.
@@ -276,33 +218,16 @@ impl Account {
 
 /// Makes the folder, given to the account, and the guard that clears up behind us. Fails when the account cannot get into
 /// the machine's folder for temporary files.
-fn guarded_folder(
-    processes: &Processes,
-    installation: &Installation,
-    account: &Account,
-) -> Result<(PathBuf, Child)> {
-    let folder = tempfile::Builder::new()
-        .prefix("yunshi-postgres-")
-        .tempdir()
-        .context("cannot create a folder for PostgreSQL")?;
+fn guarded_folder(processes: &Processes, installation: &Installation, account: &Account) -> Result<(PathBuf, Child)> {
+    let folder = tempfile::Builder::new().prefix("yunshi-postgres-").tempdir().context("cannot create a folder for PostgreSQL")?;
     if let Account::Other(name) = account {
-        processes.output(
-            Command::new("chown")
-                .arg(format!("{name}:"))
-                .arg(folder.path()),
-        )?;
+        processes.output(Command::new("chown").arg(format!("{name}:")).arg(folder.path()))?;
         processes
             .output(account.command(Path::new("/"), "ls").arg(folder.path()))
-            .with_context(|| {
-                format!(
-                    "user {name} cannot use {}: set TMPDIR to a folder open to all",
-                    folder.path().display()
-                )
-            })?;
+            .with_context(|| format!("user {name} cannot use {}: set TMPDIR to a folder open to all", folder.path().display()))?;
     }
     let mut stop = account.command(Path::new("/"), installation.programs.join("pg_ctl"));
-    stop.args(["stop", "--wait", "--silent", "--mode=immediate", "--pgdata"])
-        .arg(folder.path().join("data"));
+    stop.args(["stop", "--wait", "--silent", "--mode=immediate", "--pgdata"]).arg(folder.path().join("data"));
     let guard = guard(folder.path(), &stop).context("cannot start the guard of PostgreSQL")?;
     Ok((folder.keep(), guard))
 }
@@ -329,12 +254,8 @@ fn guard(folder: &Path, stop: &Command) -> std::io::Result<Child> {
 }
 
 fn free_port() -> Result<u16> {
-    let listener =
-        TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
-    Ok(listener
-        .local_addr()
-        .context("cannot read the free port")?
-        .port())
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot find a free port")?;
+    Ok(listener.local_addr().context("cannot read the free port")?.port())
 }
 
 /// Lines for `postgresql.conf`, where a later line wins over an earlier one.
@@ -353,12 +274,7 @@ fn settings(folder: &Path, port: u16, durability: Durability) -> String {
 }
 
 fn append(file: &Path, text: &str) -> Result<()> {
-    let write = || {
-        fs::OpenOptions::new()
-            .append(true)
-            .open(file)?
-            .write_all(text.as_bytes())
-    };
+    let write = || fs::OpenOptions::new().append(true).open(file)?.write_all(text.as_bytes());
     write().with_context(|| format!("cannot write {}", file.display()))
 }
 
@@ -370,10 +286,7 @@ mod tests {
 
     #[test]
     fn the_major_version_is_read_from_every_way_to_print_it() {
-        assert_eq!(
-            major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"),
-            Some(15)
-        );
+        assert_eq!(major_version("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)\n"), Some(15));
         assert_eq!(major_version("postgres (PostgreSQL) 18beta1\n"), Some(18));
         assert_eq!(major_version("postgres: not found"), None);
     }

@@ -33,11 +33,7 @@ impl Processes {
         let state = Arc::clone(&processes.state);
         ctrlc::set_handler(move || {
             let mut state = lock(&state);
-            let signal = if state.interrupted {
-                Signal::KILL
-            } else {
-                Signal::TERM
-            };
+            let signal = if state.interrupted { Signal::KILL } else { Signal::TERM };
             state.interrupted = true;
             if let Some(group) = state.group {
                 // The child may have ended in this moment: nothing is left to do then.
@@ -55,34 +51,19 @@ impl Processes {
 
     /// Runs to the end, output on our own terminal. Fails when the command cannot start or does not succeed.
     pub(crate) fn run(&self, command: &mut Command) -> Result<()> {
-        let status = self
-            .wait(command.stdin(Stdio::null()).process_group(0), true)?
-            .status;
-        ensure!(
-            status.success(),
-            "{} {}",
-            name_of(command),
-            describe(status)
-        );
+        let status = self.wait(command.stdin(Stdio::null()).process_group(0), true)?.status;
+        ensure!(status.success(), "{} {}", name_of(command), describe(status));
         Ok(())
     }
 
     /// Runs to the end and keeps the output. Fails when the command cannot start or does not succeed, with its output.
     pub(crate) fn output(&self, command: &mut Command) -> Result<String> {
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
         let output = self.wait(command, true)?;
         let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
         if !output.status.success() {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            bail!(
-                "{} {}:\n{stdout}{stderr}",
-                name_of(command),
-                describe(output.status)
-            );
+            bail!("{} {}:\n{stdout}{stderr}", name_of(command), describe(output.status));
         }
         Ok(stdout)
     }
@@ -107,25 +88,15 @@ impl Processes {
         };
         let output = output.with_context(|| format!("lost sight of {}", name_of(command)))?;
         // A command with the terminal's signals to itself has its own answer to Ctrl-C: a shell goes on.
-        ensure!(
-            !(interrupted && own_group),
-            "{} was interrupted",
-            name_of(command)
-        );
+        ensure!(!(interrupted && own_group), "{} was interrupted", name_of(command));
         Ok(output)
     }
 
     /// The lock is held over the start, so that a signal finds either no child yet or one it can end.
     fn spawn(&self, command: &mut Command, own_group: bool) -> Result<Child> {
         let mut state = lock(&self.state);
-        ensure!(
-            !state.interrupted,
-            "interrupted before {}",
-            name_of(command)
-        );
-        let child = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", name_of(command)))?;
+        ensure!(!state.interrupted, "interrupted before {}", name_of(command));
+        let child = command.spawn().with_context(|| format!("cannot start {}", name_of(command)))?;
         if own_group {
             state.group = Some(Pid::from_child(&child));
         }
@@ -139,10 +110,7 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 
 fn name_of(command: &Command) -> String {
     let program = std::path::Path::new(command.get_program());
-    let name = program
-        .file_name()
-        .unwrap_or(command.get_program())
-        .to_string_lossy();
+    let name = program.file_name().unwrap_or(command.get_program()).to_string_lossy();
     match command.get_args().next() {
         Some(first) => format!("`{name} {} …`", first.to_string_lossy()),
         None => format!("`{name}`"),

@@ -23,8 +23,7 @@ const PYTHONS: [&str; 2] = ["python3", "/usr/bin/python3"];
 /// Fails when no Python with `venv` can be had, or pip does.
 pub(crate) fn ensure(processes: &Processes, workspace: &Workspace) -> Result<PathBuf> {
     let requirements = workspace.own_file("requirements.txt");
-    let wanted = fs::read_to_string(&requirements)
-        .with_context(|| format!("cannot read {}", requirements.display()))?;
+    let wanted = fs::read_to_string(&requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
     let venv = workspace.test_env().join(VENV);
     let python = venv.join("bin/python");
     // Written last, so that an install that was cut off is done again.
@@ -38,22 +37,10 @@ pub(crate) fn ensure(processes: &Processes, workspace: &Workspace) -> Result<Pat
     if venv.exists() {
         fs::remove_dir_all(&venv).with_context(|| format!("cannot remove {}", venv.display()))?;
     }
-    processes.run(
-        Command::new(base_python(processes)?)
-            .args(["-m", "venv"])
-            .arg(&venv),
-    )?;
+    processes.run(Command::new(base_python(processes)?).args(["-m", "venv"]).arg(&venv))?;
     processes.run(
         Command::new(&python)
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--no-deps",
-                "--quiet",
-                "--requirement",
-            ])
+            .args(["-m", "pip", "install", "--disable-pip-version-check", "--no-deps", "--quiet", "--requirement"])
             .arg(&requirements),
     )?;
     fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
@@ -67,14 +54,10 @@ fn base_python(processes: &Processes) -> Result<&'static str> {
     debian::install(processes, &["python3", "python3-venv"], &[])?;
     match find_python() {
         Some(python) => Ok(python),
-        None => bail!(
-            "no python3 with the modules venv and ensurepip was found, even after installing python3-venv"
-        ),
+        None => bail!("no python3 with the modules venv and ensurepip was found, even after installing python3-venv"),
     }
 }
 
 fn find_python() -> Option<&'static str> {
-    PYTHONS.into_iter().find(|python| {
-        debian::succeeds(Command::new(python).args(["-c", "import ensurepip, venv"]))
-    })
+    PYTHONS.into_iter().find(|python| debian::succeeds(Command::new(python).args(["-c", "import ensurepip, venv"])))
 }

@@ -59,30 +59,14 @@ pub(crate) fn run(processes: &Processes, args: Vec<String>) -> Result<ExitCode> 
     result.map(|()| ExitCode::SUCCESS)
 }
 
-fn run_steps(
-    processes: &Processes,
-    workspace: &Workspace,
-    plan: &Plan,
-    report: &mut Report,
-) -> Result<()> {
-    let environment = report.step("environment", || {
-        Environment::prepare(processes, workspace, plan)
-    })?;
+fn run_steps(processes: &Processes, workspace: &Workspace, plan: &Plan, report: &mut Report) -> Result<()> {
+    let environment = report.step("environment", || Environment::prepare(processes, workspace, plan))?;
     if plan.checks == Checks::All {
-        report.step("format", || {
-            processes.run(workspace.cargo().args(["fmt", "--all", "--check"]))
-        })?;
+        report.step("format", || processes.run(workspace.cargo().args(["fmt", "--all", "--check"])))?;
         report.step("walls", || walls::check(workspace))?;
         report.step("spelling", || check_spelling(processes, workspace))?;
         report.step("lints", || {
-            let clippy = [
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--locked",
-                "--",
-                "--deny=warnings",
-            ];
+            let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny=warnings"];
             processes.run(workspace.cargo().args(clippy))
         })?;
         report.step("dependencies", || dependencies::check(processes, workspace))?;
@@ -93,26 +77,13 @@ fn run_steps(
         match engine {
             Engine::Sqlite => report.step("tests on SQLite", || {
                 let mut tests = runner.command(workspace, plan, Engine::Sqlite);
-                processes.run(
-                    environment
-                        .tell(&mut tests)
-                        .env(ENGINE, "sqlite")
-                        .env_remove(DATABASE_URL),
-                )
+                processes.run(environment.tell(&mut tests).env(ENGINE, "sqlite").env_remove(DATABASE_URL))
             })?,
             Engine::Postgres => report.step("tests on PostgreSQL", || {
-                let installation = environment
-                    .postgres
-                    .as_ref()
-                    .context("PostgreSQL was not prepared")?;
+                let installation = environment.postgres.as_ref().context("PostgreSQL was not prepared")?;
                 let server = Server::start(processes, installation, plan.durability)?;
                 let mut tests = runner.command(workspace, plan, Engine::Postgres);
-                processes.run(
-                    environment
-                        .tell(&mut tests)
-                        .env(ENGINE, "postgres")
-                        .env(DATABASE_URL, server.url()),
-                )
+                processes.run(environment.tell(&mut tests).env(ENGINE, "postgres").env(DATABASE_URL, server.url()))
             })?,
         }
     }
@@ -129,14 +100,9 @@ impl Environment {
     /// Installs what is missing. Two runs that share a target folder take turns.
     fn prepare(processes: &Processes, workspace: &Workspace, plan: &Plan) -> Result<Self> {
         let folder = workspace.test_env();
-        std::fs::create_dir_all(&folder)
-            .with_context(|| format!("cannot create {}", folder.display()))?;
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let _turn = lock(&folder)?;
-        let postgres = if plan.engines.contains(&Engine::Postgres) {
-            Some(Installation::ensure(processes)?)
-        } else {
-            None
-        };
+        let postgres = if plan.engines.contains(&Engine::Postgres) { Some(Installation::ensure(processes)?) } else { None };
         let python = python::ensure(processes, workspace)?;
         if plan.checks == Checks::All {
             dependencies::ensure(processes, workspace)?;
@@ -153,8 +119,7 @@ impl Environment {
 fn lock(folder: &Path) -> Result<File> {
     let path = folder.join("lock");
     let file = File::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
-    file.lock()
-        .with_context(|| format!("cannot lock {}", path.display()))?;
+    file.lock().with_context(|| format!("cannot lock {}", path.display()))?;
     Ok(file)
 }
 
@@ -176,11 +141,7 @@ enum Runner {
 
 impl Runner {
     fn find(workspace: &Workspace) -> Self {
-        if debian::succeeds(workspace.cargo().args(["nextest", "--version"])) {
-            Self::Nextest
-        } else {
-            Self::Cargo
-        }
+        if debian::succeeds(workspace.cargo().args(["nextest", "--version"])) { Self::Nextest } else { Self::Cargo }
     }
 
     /// The whole workspace is built in every case: a subset would select other features of the same dependencies and build
@@ -200,9 +161,7 @@ impl Runner {
                 command.args(&plan.filters).args(&plan.runner_args);
             }
             Self::Cargo => {
-                command
-                    .args(["test", "--workspace", "--locked"])
-                    .args(&plan.runner_args);
+                command.args(["test", "--workspace", "--locked"]).args(&plan.runner_args);
                 command.arg("--").args(&plan.filters);
             }
         }
@@ -225,19 +184,14 @@ impl Plan {
                 "--quick" => plan.checks = Checks::TestsOnly,
                 "--durable" => plan.durability = Durability::Full,
                 "--engine" => {
-                    let engine = args
-                        .next()
-                        .context("--engine needs `sqlite` or `postgres` after it")?;
+                    let engine = args.next().context("--engine needs `sqlite` or `postgres` after it")?;
                     plan.engines = vec![Engine::named(&engine)?];
                 }
                 "--" => plan.runner_args.extend(args.by_ref()),
                 other => match other.strip_prefix("--engine=") {
                     Some(engine) => plan.engines = vec![Engine::named(engine)?],
                     None => {
-                        ensure!(
-                            !other.starts_with('-'),
-                            "`{other}` means nothing here, see `cargo xtask help`"
-                        );
+                        ensure!(!other.starts_with('-'), "`{other}` means nothing here, see `cargo xtask help`");
                         plan.filters.push(arg);
                     }
                 },
@@ -277,8 +231,7 @@ mod tests {
 
     #[test]
     fn a_developer_narrows_a_run_down() {
-        let plan =
-            parse("--quick --engine postgres --durable orders refunds -- --no-capture").unwrap();
+        let plan = parse("--quick --engine postgres --durable orders refunds -- --no-capture").unwrap();
         assert_eq!(plan.checks, Checks::TestsOnly);
         assert_eq!(plan.engines, [Engine::Postgres]);
         assert_eq!(plan.durability, Durability::Full);

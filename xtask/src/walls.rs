@@ -27,29 +27,13 @@ const XTASK: &str = "xtask";
 const GUARDED: [Guarded; 2] = [
     Guarded {
         what: "a database driver",
-        libraries: &[
-            "deadpool",
-            "deadpool-postgres",
-            "libsqlite3-sys",
-            "postgres",
-            "postgres-types",
-            "rusqlite",
-            "sqlx",
-            "tokio-postgres",
-        ],
+        libraries: &["deadpool", "deadpool-postgres", "libsqlite3-sys", "postgres", "postgres-types", "rusqlite", "sqlx", "tokio-postgres"],
         owners: &["yunshi-db"],
         tests: Tests::Too,
     },
     Guarded {
         what: "incoming HTTP",
-        libraries: &[
-            "axum",
-            "axum-extra",
-            "hyper",
-            "tower-http",
-            "utoipa-axum",
-            "utoipa-swagger-ui",
-        ],
+        libraries: &["axum", "axum-extra", "hyper", "tower-http", "utoipa-axum", "utoipa-swagger-ui"],
         owners: &["yunshi-web", "yunshi-testkit", "yunshi"],
         tests: Tests::Free,
     },
@@ -76,10 +60,7 @@ enum Tests {
 pub(crate) fn check(workspace: &Workspace) -> Result<()> {
     let broken = broken_rules(&workspace.packages);
     if !broken.is_empty() {
-        bail!(
-            "walls between crates are broken:\n  {}",
-            broken.join("\n  ")
-        );
+        bail!("walls between crates are broken:\n  {}", broken.join("\n  "));
     }
     println!("{} crates keep their walls", workspace.packages.len());
     Ok(())
@@ -89,10 +70,7 @@ fn broken_rules(packages: &[Package]) -> Vec<String> {
     let mut broken = Vec::new();
     for package in packages {
         let Some(floor) = floor_of(&package.name) else {
-            broken.push(format!(
-                "{} has no floor: add it to xtask/src/walls.rs",
-                package.name
-            ));
+            broken.push(format!("{} has no floor: add it to xtask/src/walls.rs", package.name));
             continue;
         };
         for dependency in &package.dependencies {
@@ -111,20 +89,10 @@ fn broken_arrow(package: &Package, floor: usize, dependency: &Dependency) -> Opt
 }
 
 fn broken_guard(package: &Package, dependency: &Dependency) -> Option<String> {
-    let guarded = GUARDED
-        .iter()
-        .find(|guarded| guarded.libraries.contains(&dependency.name.as_str()))?;
-    let allowed = guarded.owners.contains(&package.name.as_str())
-        || (guarded.tests == Tests::Free && dependency.is_dev());
-    (!allowed).then(|| {
-        format!(
-            "{} must not name {} ({}): only {} may",
-            package.name,
-            dependency.name,
-            guarded.what,
-            guarded.owners.join(", ")
-        )
-    })
+    let guarded = GUARDED.iter().find(|guarded| guarded.libraries.contains(&dependency.name.as_str()))?;
+    let allowed = guarded.owners.contains(&package.name.as_str()) || (guarded.tests == Tests::Free && dependency.is_dev());
+    (!allowed)
+        .then(|| format!("{} must not name {} ({}): only {} may", package.name, dependency.name, guarded.what, guarded.owners.join(", ")))
 }
 
 fn floor_of(name: &str) -> Option<usize> {
@@ -138,22 +106,13 @@ mod tests {
     use super::*;
 
     fn package(name: &str, dependencies: &[(&str, Option<&str>)]) -> Package {
-        let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency {
-            name: name.to_owned(),
-            kind: kind.map(str::to_owned),
-        };
-        Package {
-            name: name.to_owned(),
-            dependencies: dependencies.iter().map(dependency).collect(),
-        }
+        let dependency = |&(name, kind): &(&str, Option<&str>)| Dependency { name: name.to_owned(), kind: kind.map(str::to_owned) };
+        Package { name: name.to_owned(), dependencies: dependencies.iter().map(dependency).collect() }
     }
 
     #[track_caller]
     fn check(name: &str, dependency: &str, kind: Option<&str>, expect: &[&str]) {
-        assert_eq!(
-            broken_rules(&[package(name, &[(dependency, kind)])]),
-            expect
-        );
+        assert_eq!(broken_rules(&[package(name, &[(dependency, kind)])]), expect);
     }
 
     #[test]
@@ -165,47 +124,17 @@ mod tests {
     fn arrows_point_down_only() {
         check("yunshi-market", "yunshi-kernel", None, &[]);
         check("yunshi", "yunshi-testkit", None, &[]);
-        check(
-            "yunshi-kernel",
-            "yunshi-db",
-            None,
-            &["yunshi-kernel must not depend on yunshi-db"],
-        );
-        check(
-            "yunshi-wire",
-            "yunshi-db",
-            None,
-            &["yunshi-wire must not depend on yunshi-db"],
-        );
-        check(
-            "yunshi-db",
-            "yunshi-market",
-            Some("dev"),
-            &["yunshi-db must not depend on yunshi-market"],
-        );
-        check(
-            "yunshi-market",
-            "yunshi-web",
-            Some("build"),
-            &["yunshi-market must not depend on yunshi-web"],
-        );
-        check(
-            "yunshi",
-            "xtask",
-            None,
-            &["yunshi must not depend on xtask"],
-        );
+        check("yunshi-kernel", "yunshi-db", None, &["yunshi-kernel must not depend on yunshi-db"]);
+        check("yunshi-wire", "yunshi-db", None, &["yunshi-wire must not depend on yunshi-db"]);
+        check("yunshi-db", "yunshi-market", Some("dev"), &["yunshi-db must not depend on yunshi-market"]);
+        check("yunshi-market", "yunshi-web", Some("build"), &["yunshi-market must not depend on yunshi-web"]);
+        check("yunshi", "xtask", None, &["yunshi must not depend on xtask"]);
     }
 
     #[test]
     fn the_testkit_is_for_tests() {
         check("yunshi-market", "yunshi-testkit", Some("dev"), &[]);
-        check(
-            "yunshi-web",
-            "yunshi-testkit",
-            None,
-            &["yunshi-web must not depend on yunshi-testkit"],
-        );
+        check("yunshi-web", "yunshi-testkit", None, &["yunshi-web must not depend on yunshi-testkit"]);
     }
 
     #[test]
@@ -226,11 +155,6 @@ mod tests {
 
     #[test]
     fn a_new_crate_must_be_given_its_floor() {
-        check(
-            "yunshi-search",
-            "serde",
-            None,
-            &["yunshi-search has no floor: add it to xtask/src/walls.rs"],
-        );
+        check("yunshi-search", "serde", None, &["yunshi-search has no floor: add it to xtask/src/walls.rs"]);
     }
 }

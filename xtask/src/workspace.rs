@@ -53,13 +53,8 @@ impl Workspace {
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .context("cannot start cargo")?;
-        ensure!(
-            output.status.success(),
-            "cargo metadata failed:\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_slice(&output.stdout)
-            .context("cargo metadata answered something else than expected")
+        ensure!(output.status.success(), "cargo metadata failed:\n{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).context("cargo metadata answered something else than expected")
     }
 
     /// The folder of everything installed for the tests.
@@ -75,9 +70,7 @@ impl Workspace {
     /// Another program under the same conditions.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = clean_command(program);
-        command
-            .current_dir(&self.root)
-            .env("CARGO_TARGET_DIR", &self.target);
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
         command
     }
 
@@ -102,9 +95,7 @@ fn cargo_program() -> OsString {
 fn clean_command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
-        let of_this_program = name.to_str().is_some_and(|name| {
-            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-        });
+        let of_this_program = name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"));
         if of_this_program {
             command.env_remove(name);
         }

@@ -14,18 +14,9 @@ const GONE_WITHIN: Duration = Duration::from_secs(20);
 
 fn xtask(temporary: &Path, args: &[&str]) -> Command {
     // The server's own user must get in.
-    std::fs::set_permissions(
-        temporary,
-        std::os::unix::fs::PermissionsExt::from_mode(0o755),
-    )
-    .unwrap();
+    std::fs::set_permissions(temporary, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-    command
-        .args(args)
-        .env("TMPDIR", temporary)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(args).env("TMPDIR", temporary).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 
@@ -36,10 +27,7 @@ fn run(args: &[&str]) -> (Output, Vec<PathBuf>) {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect()
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
 /// A command that holds the server until its input ends or it is killed.
@@ -53,24 +41,11 @@ impl Holder {
     fn start() -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let script = "echo \"url $YUNSHI_TEST_DATABASE_URL\"; exec cat";
-        let mut xtask = xtask(temporary.path(), &["postgres", "--", "sh", "-c", script])
-            .spawn()
-            .unwrap();
+        let mut xtask = xtask(temporary.path(), &["postgres", "--", "sh", "-c", script]).spawn().unwrap();
         let mut lines = BufReader::new(xtask.stdout.as_mut().unwrap()).lines();
-        let url = lines
-            .find_map(|line| line.unwrap().strip_prefix("url ").map(str::to_owned))
-            .unwrap();
-        let address = url
-            .strip_prefix("postgres://yunshi@")
-            .unwrap()
-            .strip_suffix("/postgres")
-            .unwrap()
-            .to_owned();
-        Self {
-            xtask,
-            address,
-            temporary,
-        }
+        let url = lines.find_map(|line| line.unwrap().strip_prefix("url ").map(str::to_owned)).unwrap();
+        let address = url.strip_prefix("postgres://yunshi@").unwrap().strip_suffix("/postgres").unwrap().to_owned();
+        Self { xtask, address, temporary }
     }
 
     fn ends_by(mut self, signal: Signal) {
@@ -78,13 +53,8 @@ impl Holder {
         kill_process(Pid::from_child(&self.xtask), signal).unwrap();
         self.xtask.wait().unwrap();
         let started = Instant::now();
-        while TcpStream::connect(&self.address).is_ok()
-            || !entries(self.temporary.path()).is_empty()
-        {
-            assert!(
-                started.elapsed() < GONE_WITHIN,
-                "the server or its folder is still there"
-            );
+        while TcpStream::connect(&self.address).is_ok() || !entries(self.temporary.path()).is_empty() {
+            assert!(started.elapsed() < GONE_WITHIN, "the server or its folder is still there");
             std::thread::yield_now();
         }
     }
@@ -94,21 +64,11 @@ impl Holder {
 fn a_command_finds_a_database_it_may_do_anything_with() {
     let sql = "CREATE DATABASE copy TEMPLATE template0; SELECT 'engine is', current_setting('server_encoding')";
     let statements = sql.split("; ").flat_map(|statement| ["-c", statement]);
-    let mut args = vec![
-        "postgres",
-        "--",
-        "sh",
-        "-c",
-        r#"exec psql -qAtX "$YUNSHI_TEST_DATABASE_URL" "$@""#,
-        "sh",
-    ];
+    let mut args = vec!["postgres", "--", "sh", "-c", r#"exec psql -qAtX "$YUNSHI_TEST_DATABASE_URL" "$@""#, "sh"];
     args.extend(statements);
     let (output, left) = run(&args);
     assert!(output.status.success(), "{output:?}");
-    assert!(
-        String::from_utf8_lossy(&output.stdout).contains("engine is|UTF8"),
-        "{output:?}"
-    );
+    assert!(String::from_utf8_lossy(&output.stdout).contains("engine is|UTF8"), "{output:?}");
     assert!(left.is_empty(), "{left:?}");
 }
 
