@@ -7,13 +7,13 @@ use market::edition::{Edition, EditionKind};
 use market::{MIGRATIONS, Market, Mode, Setup};
 
 /// A sandbox market on a scratch database; the database goes when this does.
-pub struct TestMarket {
-    pub market: Market,
+pub(crate) struct TestMarket {
+    pub(crate) market: Market,
     _scratch: Scratch,
 }
 
 impl TestMarket {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let scratch = Scratch::new(MIGRATIONS).await.unwrap();
         let db = Db::open(scratch.options.clone()).await.unwrap();
         let setup = Setup {
@@ -28,11 +28,11 @@ impl TestMarket {
     }
 
     /// A moment of market time with the system as the actor.
-    pub fn ctx(&self, now: i64) -> Ctx {
+    pub(crate) fn ctx(&self, now: i64) -> Ctx {
         self.market.ctx_at(now, Actor::System("test"), Locale::En)
     }
 }
 
 fn outbound_client() -> outbound::Client {
-    outbound::Client
+    outbound::Client::new(outbound::Settings::default()).unwrap()
 }

@@ -1,0 +1,7 @@
+//! Calls to real servers on the own machine, well-behaved and otherwise.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod addresses;
+mod answers;
+mod server;
+mod tls;
