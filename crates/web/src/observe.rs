@@ -19,7 +19,7 @@ use crate::problem::{ApiError, Failure, render};
 use crate::scope::Scope;
 
 /// The header that carries the request id.
-pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What the API explorer needs: its own scripts and the inline styles that it makes.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -103,4 +103,91 @@ pub(crate) fn panicked(payload: Box<dyn Any + Send>) -> Response {
     let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
     response.extensions_mut().insert(Failure(Arc::new(fault)));
     response
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::routing::{get, post};
+    use db::scratch::Scratch;
+    use kernel::Entropy;
+    use market::edition::{Edition, EditionKind};
+    use market::{MIGRATIONS, Market, Mode, Setup};
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::Settings;
+    use crate::extract::Json;
+    use crate::problem::ApiResult;
+
+    async fn panics() -> ApiResult<()> {
+        let nothing: Option<()> = None;
+        nothing.expect("a secret of the code");
+        Ok(())
+    }
+
+    async fn hangs() {
+        std::future::pending::<()>().await;
+    }
+
+    async fn takes(Json(body): Json<Value>) -> String {
+        body.to_string()
+    }
+
+    async fn answer(request: Request) -> (StatusCode, Value) {
+        let scratch = Scratch::new(MIGRATIONS).await.unwrap();
+        let setup = Setup {
+            db: db::Db::open(scratch.options.clone()).await.unwrap(),
+            mode: Mode::Sandbox,
+            edition: Edition::defaults(EditionKind::Cn),
+            master_key: [7; 32],
+            entropy: Entropy::from_seed([42; 32]),
+            outbound: outbound::Client::new(outbound::Settings::default()).unwrap(),
+        };
+        let settings = Settings { request_timeout: Duration::from_millis(50), ..Settings::default() };
+        let state = AppState::new(Market::open(setup).await.unwrap(), settings).unwrap();
+        let routes = Router::new().route("/panics", get(panics)).route("/hangs", get(hangs)).route("/takes", post(takes));
+        let response = crate::layered(routes, &state).with_state(state).oneshot(request).await.unwrap();
+        let status = response.status();
+        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    fn request(method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> Request {
+        Request::builder().method(method).uri(path).header("content-type", content_type).body(body.into()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_that_tells_nothing_but_the_request_id() {
+        let (status, problem) = answer(request("GET", "/panics", "", "")).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::INTERNAL_SERVER_ERROR, &Value::from("internal")));
+        assert!(problem["request_id"].as_str().unwrap().starts_with("req_"));
+        assert!(!problem.to_string().contains("secret"), "{problem}");
+    }
+
+    #[tokio::test]
+    async fn a_request_that_takes_too_long_may_be_tried_again() {
+        let (status, problem) = answer(request("GET", "/hangs", "", "")).await;
+        assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &Value::from("unavailable")));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_a_json_body_of_bearable_size_is_refused() {
+        let big = format!("\"{}\"", "x".repeat(256 * 1024));
+        for (content_type, body, expected) in [
+            ("application/json", "{}", (200, Value::Null)),
+            ("application/merge-patch+json; charset=utf-8", "1", (200, Value::Null)),
+            ("application/json", big.as_str(), (413, "body-too-large".into())),
+            ("text/plain", "{}", (415, "media-type-unsupported".into())),
+            ("application/json", "{", (400, "body-invalid".into())),
+            ("application/json", "\u{0}", (400, "body-invalid".into())),
+        ] {
+            let (status, problem) = answer(request("POST", "/takes", content_type, body.to_owned())).await;
+            assert_eq!((status.as_u16(), problem["code"].clone()), expected, "{content_type}");
+        }
+    }
 }

@@ -92,11 +92,9 @@ impl From<serde_json::Error> for ApiError {
 #[must_use]
 pub const fn status(code: Code) -> StatusCode {
     match code {
-        Code::BodyInvalid
-        | Code::ParameterInvalid
-        | Code::CursorInvalid
-        | Code::IdempotencyKeyMissing
-        | Code::IdempotencyKeyInvalid => StatusCode::BAD_REQUEST,
+        Code::BodyInvalid | Code::ParameterInvalid | Code::CursorInvalid | Code::IdempotencyKeyMissing | Code::IdempotencyKeyInvalid => {
+            StatusCode::BAD_REQUEST
+        }
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::MediaTypeUnsupported => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -1,0 +1,12 @@
+//! The REST API: one file a domain. Each route is listed once, with its description, so the document cannot drift from what is served.
+
+mod sandbox;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::AppState;
+
+/// Everything under `/api/v1`.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().merge(sandbox::routes())
+}

@@ -1,0 +1,5 @@
+//! The doors as a client finds them: a real server on the loopback, a real database.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod foundation;
+mod support;
