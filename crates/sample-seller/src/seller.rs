@@ -6,7 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use wire::koogallery_v2::{Answer, Mode, Presented, Rejection, Request, ResultCode, Tolerance, verify};
+use wire::koogallery_v2::{AccessKey, Answer, Mode, Presented, Rejection, Request, ResultCode, Tolerance, verify};
 
 use crate::{
     Opening, Settings,
@@ -48,6 +48,7 @@ struct Inner {
 #[derive(Debug)]
 struct Memory {
     book: Book,
+    access_key: AccessKey,
     opening: Opening,
     calls: VecDeque<CallRecord>,
 }
@@ -62,7 +63,7 @@ impl Seller {
             Some(path) => store::load(path)?,
             None => Book::default(),
         };
-        let memory = Memory { book, opening: settings.opening, calls: VecDeque::new() };
+        let memory = Memory { book, access_key: settings.access_key.clone(), opening: settings.opening, calls: VecDeque::new() };
         Ok(Self(Arc::new(Inner { settings, memory: Mutex::new(memory) })))
     }
 
@@ -73,7 +74,8 @@ impl Seller {
     #[must_use]
     pub fn answer(&self, query: &str, body: &[u8]) -> Answer {
         let at = now();
-        let verified = verify(&self.0.settings.access_key, body, &Presented::from_query(query), at, Tolerance::default());
+        let access_key = self.memory().access_key.clone();
+        let verified = verify(&access_key, body, &Presented::from_query(query), at, Tolerance::default());
         let mut request = None;
         let answer = match (&verified, read(body)) {
             (Err(rejection), _) => Answer::of(&rejection.result_code()).message(&rejection.to_string()),
@@ -110,6 +112,11 @@ impl Seller {
                 Answer::of(&ResultCode::InternalError).message("the seller cannot write its state down, call again")
             }
         }
+    }
+
+    /// From here on, calls must be signed with this key: another one was bound to the address (spec: protocol §1.1).
+    pub fn set_access_key(&self, access_key: AccessKey) {
+        self.memory().access_key = access_key;
     }
 
     /// From here on, new instances open like this.

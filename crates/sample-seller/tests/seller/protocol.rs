@@ -198,6 +198,16 @@ async fn a_call_that_the_marketplace_did_not_sign_does_nothing() {
 }
 
 #[tokio::test]
+async fn another_key_takes_the_place_of_the_old_one() {
+    let running = Running::start(settings()).await;
+    running.seller.set_access_key(AccessKey::new("another key"));
+    let refused = Outcome::Retry(Failure::Answered(ResultCode::AuthenticationFailed));
+    assert_eq!(running.call(&purchase("CS1", "biz-1")).await, refused);
+    running.seller.set_access_key(AccessKey::new(KEY));
+    assert_eq!(running.call(&purchase("CS1", "biz-1")).await, made("biz-1"));
+}
+
+#[tokio::test]
 async fn a_signed_body_that_is_no_request_is_an_invalid_parameter() {
     let running = Running::start(settings()).await;
     for body in ["[]", "{}", r#"{"activity":"sing"}"#, r#"{"activity":"newInstance","orderId":"CS1"}"#] {
