@@ -72,7 +72,7 @@ impl Db {
                         for step in steps {
                             for statement in statements(step.text) {
                                 client
-                                    .batch_execute(&statement)
+                                    .batch_execute(&for_postgres(&statement))
                                     .await
                                     .map_err(|e| failed(step, &statement, &postgres::error(&e, None).to_string()))?;
                             }
@@ -184,6 +184,15 @@ fn for_sqlite(statement: &str) -> String {
     }
     let by_rowid = typed.contains("INTEGER PRIMARY KEY");
     format!("{typed} STRICT{}", if by_rowid { "" } else { ", WITHOUT ROWID" })
+}
+
+/// The statement in PostgreSQL's words: text sorts by its bytes there too, whatever the collation of the server, or paging by key would
+/// differ between the engines.
+fn for_postgres(statement: &str) -> String {
+    if !statement.trim_start().to_ascii_uppercase().starts_with("CREATE TABLE") {
+        return statement.to_owned();
+    }
+    statement.replace(" TEXT", " TEXT COLLATE \"C\"")
 }
 
 /// FNV-1a over the words of a text, so that a changed migration is noticed and changed white space is not.
