@@ -1,13 +1,17 @@
 //! Who may: the extractors that authenticate, authorise and carry the [`Ctx`]. A handler without one of them is public.
 
+use std::marker::PhantomData;
+
 use axum::extract::FromRequestParts;
 use http::header::{AUTHORIZATION, COOKIE, HOST, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use kernel::{Actor, Code, Ctx};
+use kernel::{AccountId, Actor, Code, Ctx};
+use market::accounts::{self, Permission, Principal};
 
 use crate::AppState;
 use crate::extract::is_safe;
+use crate::observe::wall_now;
 use crate::problem::{ApiError, ApiResult};
 use crate::scope::Scope;
 
@@ -45,6 +49,154 @@ impl FromRequestParts<AppState> for Arrival {
         let scope = scope(parts)?;
         app.limits().sign_in(scope.client())?;
         Ok(Self { ctx: ctx(app, &scope, Actor::System("sign-in")).await? })
+    }
+}
+
+/// Somebody who is signed in, whatever they may do.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Who, and what they may do.
+    pub principal: Principal,
+    /// The circumstances of the act.
+    pub ctx: Ctx,
+}
+
+impl FromRequestParts<AppState> for SignedIn {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let scope = scope(parts)?;
+        let principal = match authenticate(parts, app).await {
+            Ok(principal) => principal,
+            // Guessing tokens is counted like any other visit.
+            Err(refused) => return Err(app.limits().visit(scope.client()).map_or_else(ApiError::from, |()| refused)),
+        };
+        app.limits().token(bearer_of(&principal))?;
+        scope.read_by(principal.locale);
+        let ctx = ctx(app, &scope, principal.actor()).await?;
+        Ok(Self { principal, ctx })
+    }
+}
+
+async fn authenticate(parts: &Parts, app: &AppState) -> ApiResult<Principal> {
+    let token = shown_token(parts)?;
+    Ok(accounts::authenticate(app.market(), &token, wall_now()).await?)
+}
+
+/// What is counted: each session and each token apart.
+fn bearer_of(principal: &Principal) -> String {
+    match (principal.session, principal.token) {
+        (Some(session), _) => session.to_string(),
+        (None, Some(token)) => token.to_string(),
+        (None, None) => principal.user.to_string(),
+    }
+}
+
+/// A permission that an extractor asks for.
+pub trait Right: Send + Sync + 'static {
+    /// The permissions; one of them is enough. The first is the one that a refusal names.
+    const ANY_OF: &'static [Permission];
+}
+
+macro_rules! rights {
+    ($($(#[$meta:meta])* $module:ident { $($(#[$vmeta:meta])* $name:ident: $($permission:ident)|+),+ $(,)? })+) => {$(
+        $(#[$meta])*
+        pub mod $module {
+            use super::{Permission, Right};
+            $(
+                $(#[$vmeta])*
+                #[derive(Clone, Copy, Debug)]
+                pub struct $name;
+
+                impl Right for $name {
+                    const ANY_OF: &'static [Permission] = &[$(Permission::$permission),+];
+                }
+            )+
+        }
+    )+};
+}
+
+rights! {
+    /// What people of any account may do, on the buyer's side.
+    buyer {
+        /// See orders, subscriptions and balance.
+        View: BuyerView,
+        /// Order, renew, change, unsubscribe.
+        Purchase: BuyerPurchase,
+        /// Pay orders from the balance.
+        Pay: BuyerPay,
+        /// Look after the account.
+        Manage: BuyerManage,
+    }
+    /// What people of an approved seller may do.
+    seller {
+        /// See products, orders and calls.
+        View: SellerView,
+        /// Write, submit, hide and retire products.
+        Products: SellerProducts,
+        /// Production addresses, keys, calls.
+        Develop: SellerDevelop,
+        /// Statements and payouts.
+        Finance: SellerFinance,
+        /// The seller's data.
+        Manage: SellerManage,
+    }
+    /// What the operator's people may do.
+    operator {
+        /// See everything.
+        View: OperatorView,
+        /// Decide applications and products.
+        Review: OperatorReview,
+        /// Deposits, settlement, payouts.
+        Finance: OperatorFinance,
+        /// Freeze and unfreeze, restart calls.
+        Support: OperatorSupport,
+        /// The clock of a sandbox.
+        Admin: OperatorAdmin,
+    }
+    /// What owners of any side may do with the people of their account.
+    people {
+        /// Add and change people; each role that is given, taken or held needs its own side's permission besides.
+        Manage: BuyerManage | SellerManage | OperatorAdmin,
+    }
+}
+
+/// Somebody who is signed in and has the right `R`.
+#[derive(Debug)]
+pub struct May<R> {
+    /// Who, and what they may do.
+    pub principal: Principal,
+    /// The circumstances of the act.
+    pub ctx: Ctx,
+    right: PhantomData<fn() -> R>,
+}
+
+/// Somebody who acts for a buyer: `Buyer<buyer::Purchase>`.
+pub type Buyer<R> = May<R>;
+/// Somebody who acts for an approved seller: `Seller<seller::Products>`.
+pub type Seller<R> = May<R>;
+/// Somebody who acts for the operator: `Operator<operator::Review>`.
+pub type Operator<R> = May<R>;
+
+impl<R> May<R> {
+    /// The account acted for.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        self.principal.account
+    }
+}
+
+impl<R: Right> FromRequestParts<AppState> for May<R> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let SignedIn { principal, ctx } = SignedIn::from_request_parts(parts, app).await?;
+        let mut answers = R::ANY_OF.iter().map(|permission| principal.require(*permission));
+        let first = answers.next().unwrap_or(Ok(()));
+        if first.is_err() && !answers.any(|answer| answer.is_ok()) {
+            first?;
+        }
+        Ok(Self { principal, ctx, right: PhantomData })
     }
 }
 

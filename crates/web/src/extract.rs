@@ -70,10 +70,17 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
         return Err(wrong("a text has the character U+0000".to_owned()));
     }
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+    let mut unknown = None;
+    let mut note = |path: serde_ignored::Path<'_>| _ = unknown.get_or_insert_with(|| path.to_string());
+    let noting = serde_ignored::Deserializer::new(&mut deserializer, &mut note);
+    let value = serde_path_to_error::deserialize(noting).map_err(|error| {
         let (path, inner) = (error.path().to_string(), error.inner());
         wrong(if path == "." { cut(inner) } else { cut(format!("{path}: {inner}")) })
     })?;
+    // A member that nobody reads is a mistyped one: better refused than silently without effect.
+    if let Some(path) = unknown {
+        return Err(wrong(cut(format!("{path}: unknown member"))));
+    }
     deserializer.end().map_err(|error| wrong(cut(error)))?;
     Ok(value)
 }
@@ -192,7 +199,6 @@ pub struct OnceHeader {
 
 /// The body of an act that needs no more said: nothing, or `{}`.
 #[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 impl<T: DeserializeOwned> FromRequest<AppState> for Once<T> {
@@ -284,7 +290,6 @@ mod tests {
     use super::*;
 
     #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
     #[allow(dead_code)]
     struct Line {
         quantity: i64,
@@ -308,7 +313,7 @@ mod tests {
         for (body, expected) in [
             (r#"{"lines":[{"quantity":"2"}]}"#, "lines[0].quantity: invalid type: string \"2\""),
             (r#"{"lines":[{"quantity":99999999999999999999}]}"#, "lines[0].quantity: "),
-            (r#"{"lines":[{"quantity":1,"colour":"red"}]}"#, "lines[0].colour: unknown field `colour`"),
+            (r#"{"lines":[{"quantity":1,"colour":"red"}]}"#, "lines.0.colour: unknown member"),
             (r#"{"lines":[]} x"#, "trailing characters"),
             (r#"{"lines":"#, "lines: EOF while parsing"),
             (r#"{"lines":[{"quantity":1,"note":"a\u0000b"}]}"#, "a text has the character U+0000"),

@@ -86,6 +86,8 @@ role-not-grantable = This role cannot be given
     .detail = Your kind of account does not have this role. Choose another.
 operator-exists = There is an operator already
     .detail = A market has one operator account. Sign in with it and add users there.
+seller-exited = The account has left as a seller
+    .detail = It can apply to sell again from { $earliest } on.
 
 ## Catalogue
 
@@ -159,3 +161,5 @@ rule-phone = must be a phone number: digits, with + in front of a country code
 rule-url = must be a web address such as https://example.com
 rule-positive = must be greater than zero
 rule-format = has characters or a form that is not allowed here
+rule-days = must lie 1 to { $max } days ahead
+rule-wrong = is not right

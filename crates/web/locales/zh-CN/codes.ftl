@@ -86,6 +86,8 @@ role-not-grantable = 不能授予该角色
     .detail = 您的账号类型没有该角色，请选择其他角色。
 operator-exists = 运营账号已存在
     .detail = 每个市场只有一个运营账号，请使用该账号登录并在其中添加用户。
+seller-exited = 该账号已退出商家身份
+    .detail = 最早可于 { $earliest } 重新申请。
 
 ## 商品
 
@@ -159,3 +161,5 @@ rule-phone = 须为电话号码：数字，国家代码前加 +
 rule-url = 须为网址，如 https://example.com
 rule-positive = 须大于零
 rule-format = 含有不允许的字符或格式不正确
+rule-days = 须在未来 1 至 { $max } 天之内
+rule-wrong = 不正确

@@ -1,5 +1,6 @@
 //! The REST API: one file a domain. Each route is listed once, with its description, so the document cannot drift from what is served.
 
+mod accounts;
 mod sandbox;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -8,5 +9,5 @@ use crate::AppState;
 
 /// Everything under `/api/v1`.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(sandbox::routes())
+    OpenApiRouter::new().merge(accounts::routes()).merge(sandbox::routes())
 }
