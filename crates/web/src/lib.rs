@@ -27,6 +27,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
+use db::Tx;
 use kernel::Entropy;
 use market::Market;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -37,6 +38,7 @@ pub use metrics::Metrics;
 pub use settings::Settings;
 
 use limits::Limits;
+use problem::ApiResult;
 
 #[derive(Debug)]
 struct Inner {
@@ -83,6 +85,24 @@ impl AppState {
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// Runs `work` as one transaction of the market.
+    pub(crate) async fn write<T, F>(&self, work: F) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
+    {
+        Ok(self.0.market.db().write(work).await?)
+    }
+
+    /// Runs `work` on one unchanging view of the market.
+    pub(crate) async fn read<T, F>(&self, work: F) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
+    {
+        Ok(self.0.market.db().read(work).await?)
     }
 
     fn entropy(&self) -> &Entropy {

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use kernel::Code;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 
@@ -71,10 +71,19 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     }
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
+            admit_cookies(operation);
             add_problems(operation);
         }
     }
     document
+}
+
+/// Whatever a token opens, the browser's session opens too.
+fn admit_cookies(operation: &mut Operation) {
+    let Some(all) = &mut operation.security else { return };
+    let scopes = all.iter().filter_map(|one| serde_json::to_value(one).ok()?.get(BEARER).cloned());
+    let scopes: Vec<Vec<String>> = scopes.filter_map(|scopes| serde_json::from_value(scopes).ok()).collect();
+    all.extend(scopes.into_iter().map(|scopes| SecurityRequirement::new(COOKIE, scopes)));
 }
 
 /// The answers of one status.

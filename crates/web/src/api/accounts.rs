@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use axum::extract::State;
+use db::Tx;
 use http::HeaderMap;
 use http::header::USER_AGENT;
-use kernel::{AccessKeyId, Locale, SessionId, TokenId, UserId};
+use kernel::{AccessKeyId, AccountId, Ctx, Locale, SessionId, TokenId, UserId};
 use market::accounts::{
     self, AccessKeyView, Account, AccountKind, NewAccount, NewToken, NewUser, Permission, Role, SessionView, TokenView, User, UserDetails,
 };
@@ -60,7 +61,7 @@ struct UserInput {
 
 impl UserInput {
     /// Hashes the password, which takes its time and is done outside the transaction.
-    async fn hashed(self, ctx: &kernel::Ctx) -> ApiResult<NewUser> {
+    async fn hashed(self, ctx: &Ctx) -> ApiResult<NewUser> {
         let password = accounts::hash(&self.password, &self.login, &ctx.entropy).await?;
         let locale = self.locale.unwrap_or(ctx.locale);
         Ok(NewUser { login: self.login, name: self.name, email: self.email, phone: self.phone, locale, password })
@@ -97,8 +98,7 @@ async fn sign_up(State(app): State<AppState>, arrival: Arrival, Json(input): Jso
     let ctx = arrival.ctx;
     let account = NewAccount { name: input.name, kind: input.kind, title: input.title };
     let owner = input.owner.hashed(&ctx).await?;
-    let (account, user) =
-        app.market().db().write(async move |tx| accounts::create_account(tx, &ctx, account.clone(), owner.clone()).await).await?;
+    let (account, user) = app.write(async move |tx| accounts::create_account(tx, &ctx, account.clone(), owner.clone()).await).await?;
     Ok(Created::at("/api/v1/me", Membership { account, user }))
 }
 
@@ -131,21 +131,21 @@ async fn sign_in(
 /// My sessions
 ///
 /// The live sessions of the person who asks, oldest first.
-#[utoipa::path(get, path = "/sessions", tag = "sessions", operation_id = "list_sessions", params(PagingQuery), security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(get, path = "/sessions", tag = "sessions", operation_id = "list_sessions", params(PagingQuery), security(("bearer" = [])),
     responses((status = OK, body = List<SessionView>)))]
 async fn list_sessions(State(app): State<AppState>, me: SignedIn, Paging(page): Paging) -> ApiResult<List<SessionView>> {
     let (user, wall) = (me.principal.user, me.ctx.wall);
-    Ok(app.market().db().read(async move |tx| accounts::sessions(tx, user, wall, &page).await).await?.into())
+    Ok(app.read(async move |tx| accounts::sessions(tx, user, wall, &page).await).await?.into())
 }
 
 /// Sign out
 ///
 /// Ends the session that the request came with.
-#[utoipa::path(delete, path = "/sessions/current", tag = "sessions", operation_id = "sign_out", security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(delete, path = "/sessions/current", tag = "sessions", operation_id = "sign_out", security(("bearer" = [])),
     responses((status = NO_CONTENT)))]
 async fn sign_out(State(app): State<AppState>, me: SignedIn) -> ApiResult<Done> {
     let SignedIn { principal, ctx } = me;
-    app.market().db().write(async move |tx| accounts::sign_out(tx, &ctx, &principal).await).await?;
+    app.write(async move |tx| accounts::sign_out(tx, &ctx, &principal).await).await?;
     Ok(Done)
 }
 
@@ -153,10 +153,10 @@ async fn sign_out(State(app): State<AppState>, me: SignedIn) -> ApiResult<Done> 
 ///
 /// Ends one of one's own sessions, such as that of a lost computer.
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "sessions", operation_id = "end_session", params(("id" = SessionId, Path)),
-    security(("bearer" = []), ("cookie" = [])), responses((status = NO_CONTENT)))]
+    security(("bearer" = [])), responses((status = NO_CONTENT)))]
 async fn end_session(State(app): State<AppState>, me: SignedIn, Segment(id): Segment<SessionId>) -> ApiResult<Done> {
     let SignedIn { principal, ctx } = me;
-    app.market().db().write(async move |tx| accounts::end_session(tx, &ctx, principal.user, id).await).await?;
+    app.write(async move |tx| accounts::end_session(tx, &ctx, principal.user, id).await).await?;
     Ok(Done)
 }
 
@@ -178,21 +178,18 @@ struct Me {
 /// Who am I
 ///
 /// The person who is signed in, their account, and what they may do. The `ETag` is that of the person.
-#[utoipa::path(get, path = "/me", tag = "sessions", operation_id = "show_me", security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(get, path = "/me", tag = "sessions", operation_id = "show_me", security(("bearer" = [])),
     responses((status = OK, body = Me)))]
 async fn show_me(State(app): State<AppState>, me: SignedIn) -> ApiResult<Tagged<Json<Me>>> {
     let (account_id, user_id) = (me.principal.account, me.principal.user);
-    let (account, user) = app
-        .market()
-        .db()
-        .read(async move |tx| Ok((accounts::get(tx, account_id).await?, accounts::get_user(tx, account_id, user_id).await?)))
-        .await?;
+    let (account, user) =
+        app.read(async move |tx| Ok((accounts::get(tx, account_id).await?, accounts::get_user(tx, account_id, user_id).await?))).await?;
     let accounts::Principal { permissions, session, token, .. } = me.principal;
     Ok(Tagged::new(user.version, Json(Me { user, account, permissions, session, token })))
 }
 
 /// Change my details
-#[utoipa::path(put, path = "/me", tag = "sessions", operation_id = "update_me", params(IfMatchHeader), security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(put, path = "/me", tag = "sessions", operation_id = "update_me", params(IfMatchHeader), security(("bearer" = [])),
     responses((status = OK, body = User)))]
 async fn update_me(
     State(app): State<AppState>,
@@ -202,8 +199,8 @@ async fn update_me(
 ) -> ApiResult<Tagged<Json<User>>> {
     let SignedIn { principal, ctx } = me;
     let change =
-        async move |tx: &mut db::Tx| accounts::update_user(tx, &ctx, principal.account, principal.user, details.clone(), version).await;
-    Ok(tagged(app.market().db().write(change).await?))
+        async move |tx: &mut Tx| accounts::update_user(tx, &ctx, principal.account, principal.user, details.clone(), version).await;
+    Ok(tagged(app.write(change).await?))
 }
 
 fn tagged(user: User) -> Tagged<Json<User>> {
@@ -224,7 +221,7 @@ struct PasswordChange {
 /// Change my password
 ///
 /// Every other session ends.
-#[utoipa::path(post, path = "/me/password", tag = "sessions", operation_id = "change_password", security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(post, path = "/me/password", tag = "sessions", operation_id = "change_password", security(("bearer" = [])),
     responses((status = NO_CONTENT)))]
 async fn change_password(State(app): State<AppState>, me: SignedIn, Json(input): Json<PasswordChange>) -> ApiResult<Done> {
     accounts::change_password(app.market(), &me.ctx, &me.principal, &input.old_password, &input.new_password).await?;
@@ -237,7 +234,7 @@ async fn change_password(State(app): State<AppState>, me: SignedIn, Json(input):
     responses((status = OK, body = List<User>)))]
 async fn list_users(State(app): State<AppState>, manager: May<people::Manage>, Paging(page): Paging) -> ApiResult<List<User>> {
     let account = manager.account();
-    Ok(app.market().db().read(async move |tx| accounts::users(tx, account, &page).await).await?.into())
+    Ok(app.read(async move |tx| accounts::users(tx, account, &page).await).await?.into())
 }
 
 /// A person and what they will be to the account.
@@ -261,8 +258,8 @@ async fn add_user(
     let (account, ctx, market) = (manager.account(), manager.ctx, app.market().clone());
     manager.principal.require_grant(&[], &input.roles)?;
     let (user, roles) = (input.user.hashed(&ctx).await?, input.roles);
-    let add = async move |tx: &mut db::Tx| accounts::add_user(tx, &ctx, market.edition(), account, user.clone(), &roles).await;
-    let user = app.market().db().write(add).await?;
+    let add = async move |tx: &mut Tx| accounts::add_user(tx, &ctx, market.edition(), account, user.clone(), &roles).await;
+    let user = app.write(add).await?;
     Ok(Tagged::new(user.version, Created::at(format!("/api/v1/users/{}", user.id), user)))
 }
 
@@ -276,7 +273,7 @@ async fn show_user(
     Segment(id): Segment<UserId>,
 ) -> ApiResult<Tagged<Json<User>>> {
     let account = manager.account();
-    Ok(tagged(app.market().db().read(async move |tx| accounts::get_user(tx, account, id).await).await?))
+    Ok(tagged(app.read(async move |tx| accounts::get_user(tx, account, id).await).await?))
 }
 
 /// Does `act` to a person of the manager's account, if the manager may take all their roles: who manages one side must not come by the
@@ -285,15 +282,15 @@ async fn manage<T: Send + 'static>(
     app: &AppState,
     manager: May<people::Manage>,
     id: UserId,
-    act: impl AsyncFn(&mut db::Tx, &kernel::Ctx, kernel::AccountId) -> db::Result<T> + Send + 'static,
+    act: impl AsyncFn(&mut Tx, &Ctx, AccountId) -> db::Result<T> + Send + 'static,
 ) -> ApiResult<T> {
     let May { principal, ctx, .. } = manager;
-    let change = async move |tx: &mut db::Tx| {
+    let change = async move |tx: &mut Tx| {
         let before = accounts::get_user(tx, principal.account, id).await?;
         principal.require_grant(&before.roles, &[])?;
         act(tx, &ctx, principal.account).await
     };
-    Ok(app.market().db().write(change).await?)
+    app.write(change).await
 }
 
 /// Change a person's details
@@ -307,9 +304,7 @@ async fn update_user(
     IfMatch(version): IfMatch,
     Json(details): Json<UserDetails>,
 ) -> ApiResult<Tagged<Json<User>>> {
-    let change = async move |tx: &mut db::Tx, ctx: &kernel::Ctx, account| {
-        accounts::update_user(tx, ctx, account, id, details.clone(), version).await
-    };
+    let change = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::update_user(tx, ctx, account, id, details.clone(), version).await;
     Ok(tagged(manage(&app, manager, id, change).await?))
 }
 
@@ -332,12 +327,12 @@ async fn set_roles(
     Json(input): Json<RolesInput>,
 ) -> ApiResult<Tagged<Json<User>>> {
     let May { principal, ctx, .. } = manager;
-    let change = async move |tx: &mut db::Tx| {
+    let change = async move |tx: &mut Tx| {
         let before = accounts::get_user(tx, principal.account, id).await?;
         principal.require_grant(&before.roles, &input.roles)?;
         accounts::set_roles(tx, &ctx, principal.account, id, &input.roles, version).await
     };
-    Ok(tagged(app.market().db().write(change).await?))
+    Ok(tagged(app.write(change).await?))
 }
 
 /// Disable a person
@@ -351,7 +346,7 @@ async fn disable_user(
     manager: May<people::Manage>,
     Segment(id): Segment<UserId>,
 ) -> ApiResult<Tagged<Json<User>>> {
-    let act = async move |tx: &mut db::Tx, ctx: &kernel::Ctx, account| accounts::disable(tx, ctx, account, id).await;
+    let act = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::disable(tx, ctx, account, id).await;
     Ok(tagged(manage(&app, manager, id, act).await?))
 }
 
@@ -364,7 +359,7 @@ async fn enable_user(
     manager: May<people::Manage>,
     Segment(id): Segment<UserId>,
 ) -> ApiResult<Tagged<Json<User>>> {
-    let act = async move |tx: &mut db::Tx, ctx: &kernel::Ctx, account| accounts::enable(tx, ctx, account, id).await;
+    let act = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::enable(tx, ctx, account, id).await;
     Ok(tagged(manage(&app, manager, id, act).await?))
 }
 
@@ -389,19 +384,19 @@ async fn reset_password(
     Json(input): Json<PasswordInput>,
 ) -> ApiResult<Done> {
     let account = manager.account();
-    let login = app.market().db().read(async move |tx| accounts::get_user(tx, account, id).await).await?.login;
+    let login = app.read(async move |tx| accounts::get_user(tx, account, id).await).await?.login;
     let password = accounts::hash(&input.password, &login, &manager.ctx.entropy).await?;
-    let act = async move |tx: &mut db::Tx, ctx: &kernel::Ctx, account| accounts::reset_password(tx, ctx, account, id, &password).await;
+    let act = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::reset_password(tx, ctx, account, id, &password).await;
     manage(&app, manager, id, act).await?;
     Ok(Done)
 }
 
 /// My API tokens
-#[utoipa::path(get, path = "/tokens", tag = "sessions", operation_id = "list_tokens", params(PagingQuery), security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(get, path = "/tokens", tag = "sessions", operation_id = "list_tokens", params(PagingQuery), security(("bearer" = [])),
     responses((status = OK, body = List<TokenView>)))]
 async fn list_tokens(State(app): State<AppState>, me: SignedIn, Paging(page): Paging) -> ApiResult<List<TokenView>> {
     let user = me.principal.user;
-    Ok(app.market().db().read(async move |tx| accounts::tokens(tx, user, &page).await).await?.into())
+    Ok(app.read(async move |tx| accounts::tokens(tx, user, &page).await).await?.into())
 }
 
 /// A new token with what opens.
@@ -416,21 +411,21 @@ struct TokenCreated {
 /// Create an API token
 ///
 /// A token with scopes for a program. The secret is shown this once.
-#[utoipa::path(post, path = "/tokens", tag = "sessions", operation_id = "create_token", security(("bearer" = []), ("cookie" = [])),
+#[utoipa::path(post, path = "/tokens", tag = "sessions", operation_id = "create_token", security(("bearer" = [])),
     responses((status = CREATED, body = TokenCreated)))]
 async fn create_token(State(app): State<AppState>, me: SignedIn, Json(new): Json<NewToken>) -> ApiResult<Created<TokenCreated>> {
     let SignedIn { principal, ctx } = me;
-    let create = async move |tx: &mut db::Tx| accounts::create_token(tx, &ctx, &principal, new.clone()).await;
-    let (token, secret) = app.market().db().write(create).await?;
+    let create = async move |tx: &mut Tx| accounts::create_token(tx, &ctx, &principal, new.clone()).await;
+    let (token, secret) = app.write(create).await?;
     Ok(Created::at(format!("/api/v1/tokens/{}", token.id), TokenCreated { secret, token }))
 }
 
 /// Revoke an API token
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "sessions", operation_id = "revoke_token", params(("id" = TokenId, Path)),
-    security(("bearer" = []), ("cookie" = [])), responses((status = NO_CONTENT)))]
+    security(("bearer" = [])), responses((status = NO_CONTENT)))]
 async fn revoke_token(State(app): State<AppState>, me: SignedIn, Segment(id): Segment<TokenId>) -> ApiResult<Done> {
     let SignedIn { principal, ctx } = me;
-    app.market().db().write(async move |tx| accounts::revoke_token(tx, &ctx, principal.user, id).await).await?;
+    app.write(async move |tx| accounts::revoke_token(tx, &ctx, principal.user, id).await).await?;
     Ok(Done)
 }
 
@@ -443,7 +438,7 @@ async fn list_access_keys(
     Paging(page): Paging,
 ) -> ApiResult<List<AccessKeyView>> {
     let account = seller.account();
-    Ok(app.market().db().read(async move |tx| accounts::access_keys(tx, account, &page).await).await?.into())
+    Ok(app.read(async move |tx| accounts::access_keys(tx, account, &page).await).await?.into())
 }
 
 /// The name of a new pair.
@@ -474,10 +469,10 @@ async fn create_access_key(
 ) -> ApiResult<Created<AccessKeyCreated>> {
     let May { principal, ctx, .. } = seller;
     let market = app.market().clone();
-    let create = async move |tx: &mut db::Tx| {
+    let create = async move |tx: &mut Tx| {
         accounts::create_access_key(tx, &ctx, market.vault(), principal.account, principal.user, &input.name).await
     };
-    let (access_key, secret_key) = app.market().db().write(create).await?;
+    let (access_key, secret_key) = app.write(create).await?;
     Ok(Created::at(format!("/api/v1/access-keys/{}", access_key.id), AccessKeyCreated { secret_key, access_key }))
 }
 
@@ -490,6 +485,6 @@ async fn revoke_access_key(
     Segment(id): Segment<AccessKeyId>,
 ) -> ApiResult<Done> {
     let May { principal, ctx, .. } = seller;
-    app.market().db().write(async move |tx| accounts::revoke_access_key(tx, &ctx, principal.account, id).await).await?;
+    app.write(async move |tx| accounts::revoke_access_key(tx, &ctx, principal.account, id).await).await?;
     Ok(Done)
 }

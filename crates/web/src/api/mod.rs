@@ -1,6 +1,8 @@
 //! The REST API: one file a domain. Each route is listed once, with its description, so the document cannot drift from what is served.
 
+mod account;
 mod accounts;
+mod operator;
 mod sandbox;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -9,5 +11,5 @@ use crate::AppState;
 
 /// Everything under `/api/v1`.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(accounts::routes()).merge(sandbox::routes())
+    OpenApiRouter::new().merge(accounts::routes()).merge(account::routes()).merge(operator::routes()).merge(sandbox::routes())
 }

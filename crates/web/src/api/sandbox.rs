@@ -20,5 +20,5 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(get, path = "/sandbox/clock", tag = "sandbox", operation_id = "show_clock", responses((status = OK, body = ClockReport)))]
 async fn show_clock(State(app): State<AppState>, visitor: Visitor) -> ApiResult<Json<ClockReport>> {
     let (clock, wall) = (*app.market().clock(), visitor.ctx.wall);
-    Ok(Json(app.market().db().read(async move |tx| clock.report(tx, wall).await).await?))
+    Ok(Json(app.read(async move |tx| clock.report(tx, wall).await).await?))
 }
