@@ -1,10 +1,7 @@
 //! The domains on a real database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-<<<<<<< HEAD
-mod ledger;
-=======
 mod accounts;
->>>>>>> accounts
+mod ledger;
 mod statements;
 mod support;
