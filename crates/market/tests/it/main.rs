@@ -1,10 +1,8 @@
 //! The domains on a real database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-<<<<<<< HEAD
-mod ledger;
-=======
 mod accounts;
->>>>>>> accounts
+mod ledger;
+mod settlement;
 mod statements;
 mod support;
