@@ -1,5 +1,9 @@
 //! The doors as a client finds them: a real server on the loopback, a real database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod accounts;
+mod doors;
 mod foundation;
+mod money;
+mod people;
 mod support;

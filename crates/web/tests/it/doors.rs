@@ -1,0 +1,200 @@
+//! Every door of the OpenAPI document, knocked at without a sign-in, with the wrong role and with the wrong scopes.
+
+use std::collections::BTreeMap;
+
+use market::accounts::{Permission, Role};
+use reqwest::{Method, StatusCode};
+use serde_json::Value;
+
+use crate::people;
+use crate::support::TestApp;
+
+/// Who may pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pass {
+    /// Everybody.
+    Public,
+    /// Whoever is signed in.
+    SignedIn,
+    /// Who has one of these.
+    AnyOf(&'static [Permission]),
+}
+
+use Pass::{AnyOf, Public, SignedIn};
+use Permission as P;
+
+const PEOPLE: Pass = AnyOf(&[P::BuyerManage, P::SellerManage, P::OperatorAdmin]);
+
+/// Every operation there is. A new one fails the test until somebody has decided here who may use it.
+const DOORS: &[(&str, Pass)] = &[
+    ("sign_up", Public),
+    ("sign_in", Public),
+    ("list_sessions", SignedIn),
+    ("sign_out", SignedIn),
+    ("end_session", SignedIn),
+    ("show_me", SignedIn),
+    ("update_me", SignedIn),
+    ("change_password", SignedIn),
+    ("list_users", PEOPLE),
+    ("add_user", PEOPLE),
+    ("show_user", PEOPLE),
+    ("update_user", PEOPLE),
+    ("set_roles", PEOPLE),
+    ("disable_user", PEOPLE),
+    ("enable_user", PEOPLE),
+    ("reset_password", PEOPLE),
+    ("list_tokens", SignedIn),
+    ("create_token", SignedIn),
+    ("revoke_token", SignedIn),
+    ("list_access_keys", AnyOf(&[P::SellerDevelop])),
+    ("create_access_key", AnyOf(&[P::SellerDevelop])),
+    ("revoke_access_key", AnyOf(&[P::SellerDevelop])),
+    ("show_balance", AnyOf(&[P::BuyerView])),
+    ("list_movements", AnyOf(&[P::BuyerView])),
+    ("list_own_deposits", AnyOf(&[P::BuyerView])),
+    ("list_notices", SignedIn),
+    ("read_notice", SignedIn),
+    ("list_history", AnyOf(&[P::BuyerManage])),
+    ("list_accounts", AnyOf(&[P::OperatorView])),
+    ("show_account", AnyOf(&[P::OperatorView])),
+    ("list_deposits", AnyOf(&[P::OperatorFinance])),
+    ("record_deposit", AnyOf(&[P::OperatorFinance])),
+    ("list_book", AnyOf(&[P::OperatorFinance])),
+    ("list_transactions", AnyOf(&[P::OperatorFinance])),
+    ("list_audit", AnyOf(&[P::OperatorView])),
+    ("list_jobs", AnyOf(&[P::OperatorView])),
+    ("show_clock", Public),
+];
+
+/// An operation of the document.
+#[derive(Debug)]
+struct Door {
+    name: String,
+    method: Method,
+    path: String,
+    pass: Pass,
+    description: Value,
+}
+
+fn doors(document: &Value) -> Vec<Door> {
+    let known: BTreeMap<&str, Pass> = DOORS.iter().copied().collect();
+    assert_eq!(known.len(), DOORS.len(), "an operation is listed twice");
+    let mut doors = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let name = operation["operationId"].as_str().unwrap().to_owned();
+            let pass = *known.get(name.as_str()).unwrap_or_else(|| panic!("{name} is new: decide in DOORS who may use it"));
+            let method = method.to_uppercase().parse().unwrap();
+            doors.push(Door { name, method, path: path.clone(), pass, description: operation.clone() });
+        }
+    }
+    assert_eq!(doors.len(), known.len(), "DOORS names operations that are gone, or names are used twice");
+    doors
+}
+
+impl Door {
+    /// The path with an id of nothing in each place.
+    fn filled(&self) -> String {
+        let parts = self.path.split('/').map(|part| match part.strip_prefix('{') {
+            Some(_) => "acc_01jd8z3k5wf2q9v7n4x6m0t1ya",
+            None => part,
+        });
+        parts.collect::<Vec<_>>().join("/")
+    }
+
+    /// The scopes that the document names, whichever way one signs in.
+    fn scopes(&self, scheme: &str) -> Option<Vec<String>> {
+        let all = self.description["security"].as_array()?;
+        let of_scheme = all.iter().filter_map(|one| one.get(scheme));
+        Some(of_scheme.flat_map(|scopes| scopes.as_array().unwrap().iter().map(|s| s.as_str().unwrap().to_owned())).collect())
+    }
+}
+
+#[tokio::test]
+async fn the_document_says_who_may_use_what() {
+    let app = TestApp::new().await;
+    for door in doors(&app.get("/openapi.json").await.body) {
+        let expected = match door.pass {
+            Public => None,
+            SignedIn => Some(Vec::new()),
+            AnyOf(permissions) => Some(permissions.iter().map(ToString::to_string).collect()),
+        };
+        assert_eq!(door.scopes("bearer"), expected, "{}", door.name);
+        assert_eq!(door.scopes("cookie"), expected, "{}", door.name);
+    }
+}
+
+#[tokio::test]
+async fn the_document_describes_every_operation_whole() {
+    let app = TestApp::new().await;
+    for Door { name, path, description, .. } in doors(&app.get("/openapi.json").await.body) {
+        assert!(description["summary"].as_str().is_some_and(|text| !text.is_empty()), "{name} has no summary");
+        assert_eq!(description["tags"].as_array().map(Vec::len), Some(1), "{name} has one tag");
+        let in_path = path.matches('{').count();
+        let parameters = description["parameters"].as_array().map_or(&[][..], Vec::as_slice);
+        assert_eq!(parameters.iter().filter(|p| p["in"] == "path").count(), in_path, "{name} describes its path");
+        assert!(parameters.iter().all(|p| !p["schema"].is_null()), "{name} gives its parameters types");
+        let responses = description["responses"].as_object().unwrap();
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{name} says what it answers");
+        assert!(responses.contains_key("429") && responses.contains_key("500"), "{name} says how it refuses");
+    }
+}
+
+#[tokio::test]
+async fn nobody_passes_without_a_sign_in() {
+    let app = TestApp::new().await;
+    for door in doors(&app.get("/openapi.json").await.body) {
+        for token in [None, Some("yss_nonsense"), Some("nonsense")] {
+            let request = app.request(door.method.clone(), &door.filled());
+            let answer = app.send(token.into_iter().fold(request, |request, token| request.bearer_auth(token))).await;
+            if door.pass == Public {
+                assert_ne!(answer.status, StatusCode::UNAUTHORIZED, "{}", door.name);
+                continue;
+            }
+            let expected = if token.is_none() { "sign-in-needed" } else { "token-invalid" };
+            assert_eq!((answer.status, answer.code()), (StatusCode::UNAUTHORIZED, expected), "{}", door.name);
+            assert_eq!(answer.header("www-authenticate"), "Bearer", "{}", door.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_wrong_role_is_told_what_it_lacks() {
+    let app = TestApp::new().await;
+    let owner = people::buyer(&app.market, "acme").await;
+    people::admit(&app.market, &owner).await;
+    let viewer = people::colleague(&app.market, &owner, "viewer", &[Role::BuyerViewer]).await;
+    let support = people::colleague(&app.market, &owner, "support", &[Role::SellerSupport]).await;
+    let (viewer, support) = (people::session(&app.market, &viewer).await, people::session(&app.market, &support).await);
+    for door in doors(&app.get("/openapi.json").await.body) {
+        let AnyOf(permissions) = door.pass else { continue };
+        let token = if permissions == [P::BuyerView] { &support } else { &viewer };
+        let answer = app.send(app.request(door.method.clone(), &door.filled()).bearer_auth(token)).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::FORBIDDEN, "role-missing"), "{}", door.name);
+        assert_eq!(answer.body["permission"], permissions[0].word(), "{}", door.name);
+    }
+}
+
+#[tokio::test]
+async fn a_token_opens_exactly_the_doors_of_its_scopes() {
+    let app = TestApp::new().await;
+    let operator = people::operator(&app.market).await;
+    let almighty = [Role::OperatorAdmin, Role::BuyerOwner];
+    let almighty = people::colleague(&app.market, &operator, "almighty", &almighty).await;
+    people::admit(&app.market, &almighty).await;
+    let mut tokens = BTreeMap::new();
+    for permission in P::ALL {
+        tokens.insert(*permission, people::token(&app.market, &almighty, [*permission]).await);
+    }
+    for door in doors(&app.get("/openapi.json").await.body) {
+        let AnyOf(permissions) = door.pass else { continue };
+        for (permission, token) in &tokens {
+            let answer = app.send(app.request(door.method.clone(), &door.filled()).bearer_auth(token)).await;
+            if permissions.contains(permission) {
+                assert!(![401, 403, 405, 500].contains(&answer.status.as_u16()), "{} {permission}: {answer:?}", door.name);
+            } else {
+                assert_eq!((answer.status, answer.code()), (StatusCode::FORBIDDEN, "scope-missing"), "{} {permission}", door.name);
+            }
+        }
+    }
+}
