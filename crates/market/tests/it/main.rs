@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod sellers;
 mod statements;
 mod support;
