@@ -71,7 +71,7 @@ impl FromRequestParts<AppState> for SignedIn {
             // Guessing tokens is counted like any other visit.
             Err(refused) => return Err(app.limits().visit(scope.client()).map_or_else(ApiError::from, |()| refused)),
         };
-        app.limits().token(bearer_of(&principal))?;
+        app.limits().token(&bearer_of(&principal))?;
         scope.read_by(principal.locale);
         let ctx = ctx(app, &scope, principal.actor()).await?;
         Ok(Self { principal, ctx })
@@ -153,6 +153,11 @@ rights! {
         Support: OperatorSupport,
         /// The clock of a sandbox.
         Admin: OperatorAdmin,
+    }
+    /// What an account may do about becoming a seller.
+    applicant {
+        /// See the application.
+        View: BuyerManage | SellerView,
     }
     /// What owners of any side may do with the people of their account.
     people {

@@ -5,6 +5,7 @@
 
 use std::hash::Hash;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use governor::clock::{Clock, DefaultClock};
@@ -45,7 +46,7 @@ impl<K: Hash + Eq + Clone> Limit<K> {
 pub struct Limits {
     sign_ins: Limit<IpAddr>,
     addresses: Limit<IpAddr>,
-    tokens: Limit<String>,
+    tokens: Limit<Arc<str>>,
 }
 
 impl Limits {
@@ -80,7 +81,7 @@ impl Limits {
     ///
     /// # Errors
     /// [`Code::TooManyRequests`].
-    pub fn token(&self, id: String) -> Result<(), Refusal> {
-        self.tokens.check(&id)
+    pub fn token(&self, id: &str) -> Result<(), Refusal> {
+        self.tokens.check(&id.into())
     }
 }

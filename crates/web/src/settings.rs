@@ -28,6 +28,8 @@ pub struct Settings {
     pub requests_burst: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
+    /// Which production addresses may be registered: what the outbound client would call.
+    pub production_addresses: outbound::Policy,
 }
 
 impl Default for Settings {
@@ -39,6 +41,7 @@ impl Default for Settings {
             requests_per_second: count(50),
             requests_burst: count(100),
             trusted_proxies: Vec::new(),
+            production_addresses: outbound::Policy::default(),
         }
     }
 }

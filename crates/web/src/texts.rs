@@ -159,11 +159,13 @@ mod tests {
         let mut rules = BTreeSet::new();
         for file in rust_files(&market).into_iter().chain(rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"))) {
             let source = std::fs::read_to_string(&file).unwrap();
-            for call in source.split("Refusal::field(").skip(1) {
-                let literals: Vec<&str> = call.split(')').next().unwrap_or("").split('"').skip(1).step_by(2).collect();
+            for call in source.split("Refusal::field(").chain(source.split("invalid(")).skip(1) {
+                let call = call.split([';', '}', '\n']).next().unwrap_or("").split(".with(").next().unwrap_or("");
+                let literals: Vec<&str> = call.split('"').skip(1).step_by(2).collect();
                 rules.extend(literals.get(1).map(|rule| (*rule).split(':').next().unwrap_or("").to_owned()));
             }
         }
+        assert!(rules.contains("length") && rules.contains("required"), "{rules:?}");
         let known = values_used(ENGLISH);
         let unknown: Vec<_> = rules.iter().filter(|rule| !known.contains_key(&format!("rule-{rule}"))).collect();
         assert!(unknown.is_empty(), "these rules of fields have no text: {unknown:?}");

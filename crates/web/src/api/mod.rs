@@ -4,6 +4,8 @@ mod account;
 mod accounts;
 mod operator;
 mod sandbox;
+mod sellers;
+mod settlement;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -11,5 +13,11 @@ use crate::AppState;
 
 /// Everything under `/api/v1`.
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().merge(accounts::routes()).merge(account::routes()).merge(operator::routes()).merge(sandbox::routes())
+    OpenApiRouter::new()
+        .merge(accounts::routes())
+        .merge(account::routes())
+        .merge(operator::routes())
+        .merge(sellers::routes())
+        .merge(settlement::routes())
+        .merge(sandbox::routes())
 }
