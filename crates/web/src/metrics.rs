@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use db::Tx;
 use http::header::CONTENT_TYPE;
 use http::{Method, StatusCode};
+use market::ledger;
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
@@ -40,6 +42,7 @@ impl Metrics {
             describe_histogram!("yunshi_http_request_seconds", "time from the first byte of a request to its answer, by matched route");
             describe_gauge!("yunshi_jobs_waiting", "jobs in the table");
             describe_gauge!("yunshi_jobs_stuck", "jobs that wait for the operator");
+            describe_gauge!("yunshi_ledger_unsealed", "transactions that wait to be sealed into the hash chain");
             describe_gauge!("yunshi_database_info", "1, with the engine as a label");
         });
         let handle = recorder.handle();
@@ -78,10 +81,16 @@ fn set(name: &'static str, value: i64) {
 
 /// The numbers, those of the database read at this moment.
 pub(crate) async fn metrics(State(app): State<AppState>) -> ApiResult<Response> {
-    let (waiting, stuck) = app.market().db().read(async |tx| db::jobs::count(tx).await).await?;
+    let (waiting, stuck, unsealed) = app
+        .read(async |tx: &mut Tx| {
+            let (waiting, stuck) = db::jobs::count(tx).await?;
+            Ok((waiting, stuck, ledger::unsealed(tx).await?))
+        })
+        .await?;
     app.metrics().record(|| {
         set("yunshi_jobs_waiting", waiting);
         set("yunshi_jobs_stuck", stuck);
+        set("yunshi_ledger_unsealed", unsealed);
         gauge!("yunshi_database_info", "engine" => app.market().db().engine().word()).set(1.0);
     });
     Ok(([(CONTENT_TYPE, TEXT_FORMAT)], app.metrics().render()).into_response())

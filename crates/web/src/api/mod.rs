@@ -2,6 +2,7 @@
 
 mod account;
 mod accounts;
+mod catalog;
 mod operator;
 mod sandbox;
 mod sellers;
@@ -16,8 +17,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(accounts::routes())
         .merge(account::routes())
-        .merge(operator::routes())
+        .merge(catalog::routes())
         .merge(sellers::routes())
         .merge(settlement::routes())
+        .merge(operator::routes())
         .merge(sandbox::routes())
 }

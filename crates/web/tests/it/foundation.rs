@@ -22,6 +22,7 @@ async fn the_process_lives_is_ready_and_counts() {
         r#"yunshi_http_requests_total{method="GET",route="unmatched",status="404"} 1"#,
         "yunshi_jobs_waiting 0",
         "yunshi_jobs_stuck 0",
+        "yunshi_ledger_unsealed 0",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

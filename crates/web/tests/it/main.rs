@@ -6,4 +6,5 @@ mod doors;
 mod foundation;
 mod money;
 mod people;
+mod selling;
 mod support;
