@@ -244,3 +244,85 @@ async fn a_token_opens_exactly_the_doors_of_its_scopes() {
         }
     }
 }
+
+/// Everything that is referred to is there, under the name that is used.
+#[tokio::test]
+async fn every_reference_in_the_document_leads_somewhere() {
+    fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+        match value {
+            Value::Object(members) => {
+                found.extend(members.get("$ref").and_then(Value::as_str));
+                members.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let app = TestApp::new().await;
+    let document = app.get("/openapi.json").await.body;
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(found.len() > 100);
+    for reference in found {
+        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads outside"));
+        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    }
+}
+
+/// Whatever is sent by somebody who may do everything: an answer with a code, never a fault of ours.
+#[tokio::test]
+async fn nonsense_gets_a_code_and_never_a_fault() {
+    let app = TestApp::new().await;
+    let operator = people::operator(&app.market).await;
+    let almighty = people::colleague(&app.market, &operator, "almighty", &[Role::OperatorAdmin, Role::BuyerOwner]).await;
+    people::admit(&app.market, &almighty).await;
+    let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+    let long = format!("{{\"name\":\"{}\"}}", "x".repeat(200_000));
+    let bodies = [
+        "",
+        "null",
+        "[]",
+        "{}",
+        "0",
+        "\"\"",
+        "{",
+        "\u{feff}{}",
+        "{\"a\":1,\"a\":2}",
+        "{\"\\u0000\":\"\\u0000\"}",
+        "[1e400]",
+        &deep,
+        &long,
+        r#"{"name":null,"title":[],"owner":{"login":{}}}"#,
+        r#"{"account_id":"acc_7zzzzzzzzzzzzzzzzzzzzzzzzz","amount":{"minor":9223372036854775807,"currency":"CNY"},"bank_reference":"x"}"#,
+        r#"{"amount":{"minor":-9223372036854775808,"currency":"XXX"}}"#,
+        r#"{"confirm":"%s%n' OR 1=1 --"}"#,
+    ];
+    let queries =
+        ["", "?limit=-1", "?limit=99999999999999999999", "?cursor=%00", "?cursor=fg", "?state=' OR 1=1 --", "?%ff=%ff", "?query=%25_"];
+    for door in doors(&app.get("/openapi.json").await.body) {
+        // A fresh session each time: some doors end it.
+        let token = people::session(&app.market, &almighty).await;
+        for id in ["acc_01jd8z3k5wf2q9v7n4x6m0t1ya", "%00", "..%2f..", "%F0%9F%92%A9", "'--"] {
+            let path = door.filled().replace("acc_01jd8z3k5wf2q9v7n4x6m0t1ya", id);
+            for body in if door.method == Method::GET { &bodies[..1] } else { &bodies[..] } {
+                let request = app.request(door.method.clone(), &path).bearer_auth(&token).header("content-type", "application/json");
+                let answer = app.send(request.header("idempotency-key", "k").header("if-match", "\"1\"").body((*body).to_owned())).await;
+                check(&door, &answer, body);
+            }
+            if id != "%00" && !path.contains(id) {
+                break;
+            }
+        }
+        for query in queries.iter().filter(|_| door.method == Method::GET) {
+            let answer = app.send(app.request(Method::GET, &format!("{}{query}", door.filled())).bearer_auth(&token)).await;
+            check(&door, &answer, query);
+        }
+    }
+}
+
+fn check(door: &Door, answer: &crate::support::Answer, sent: &str) {
+    assert!(answer.status.as_u16() < 500, "{} with {sent:.100}: {answer:?}", door.name);
+    if !answer.status.is_success() && answer.status != StatusCode::UNAUTHORIZED {
+        assert!(!answer.code().is_empty());
+    }
+}
