@@ -27,8 +27,9 @@ CREATE TABLE ledger_unsealed (
 );
 
 -- The hash chain: sequence 1, 2, 3 …; each hash covers the one before and the whole transaction.
+-- Two sealers that meet at a sequence: the second runs again on the head that the first has made.
 CREATE TABLE ledger_seals (
-  sequence BIGINT PRIMARY KEY,
+  sequence BIGINT CONSTRAINT ledger_seals_once PRIMARY KEY,
   transaction_id TEXT NOT NULL,
   sealed_at BIGINT NOT NULL,
   hash BYTEA NOT NULL
@@ -40,7 +41,7 @@ CREATE TABLE ledger_wallets (
   account TEXT NOT NULL,
   currency TEXT NOT NULL,
   balance_minor BIGINT NOT NULL CONSTRAINT wallet_not_negative CHECK (balance_minor >= 0),
-  PRIMARY KEY (account, currency)
+  CONSTRAINT ledger_wallets_once PRIMARY KEY (account, currency)
 );
 
 -- Bank transfers that the operator recorded.

@@ -1,5 +1,6 @@
 //! The domains on a real database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod ledger;
 mod statements;
 mod support;
