@@ -130,6 +130,8 @@ codes! {
     RoleNotGrantable "role-not-grantable" Invalid,
     /// An operator account exists already.
     OperatorExists "operator-exists" Conflict,
+    /// The account left as a seller and may apply again only later. `earliest`.
+    SellerExited "seller-exited" Conflict,
     // ---- catalog ----
     /// The product is not in a state for this. `state`.
     ProductState "product-state" Conflict,

@@ -5,6 +5,8 @@ CREATE TABLE accounts (
   kind TEXT NOT NULL,
   title TEXT NOT NULL,
   created_at BIGINT NOT NULL,
+  -- Since when the account is an approved seller; kept in step by the sellers, read at every sign-in check.
+  seller_at BIGINT,
   operator_at BIGINT,
   version BIGINT NOT NULL
 );

@@ -1,1 +1,3 @@
-//! A test application, scriptable sellers over real HTTP, and the test clock.
+//! What tests of several crates share: sellers on real HTTP that can be made to misbehave.
+
+pub mod sellers;

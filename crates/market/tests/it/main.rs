@@ -1,6 +1,7 @@
 //! The domains on a real database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod accounts;
 mod ledger;
 mod statements;
 mod support;

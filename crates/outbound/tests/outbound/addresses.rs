@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use yunshi_outbound::{AddressPolicy, CallFailure, Client, Policy, SchemePolicy, Settings, UrlRefused, check_url, is_public};
+use outbound::{AddressPolicy, CallFailure, Client, Policy, SchemePolicy, Settings, UrlRefused, check_url, is_public};
 
 use crate::server::{Server, local_client};
 

@@ -1,7 +1,7 @@
 //! What servers send back.
 
+use outbound::CallFailure;
 use tokio::net::TcpListener;
-use yunshi_outbound::CallFailure;
 
 use crate::server::{Server, impatient_client, local_client};
 

@@ -2,12 +2,12 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
+use outbound::{AddressPolicy, Client, Policy, SchemePolicy, Settings};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Mutex,
 };
-use yunshi_outbound::{AddressPolicy, Client, Policy, SchemePolicy, Settings};
 
 /// Every request that arrived, with the number of the connection it came on.
 pub(crate) type Log = Arc<Mutex<Vec<(usize, String)>>>;

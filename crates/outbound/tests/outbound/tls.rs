@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::Path, sync::Arc};
 
+use outbound::{BuildError, CallFailure, Client, Settings};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -11,7 +12,6 @@ use tokio_rustls::{
     TlsAcceptor,
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
 };
-use yunshi_outbound::{BuildError, CallFailure, Client, Settings};
 
 use crate::server::local_settings;
 

@@ -1,7 +1,7 @@
 //! A seller's server calls the marketplace, signed with its access key pair.
 
 use proptest::prelude::*;
-use yunshi_wire::openapi::aksk::{AuthError, KeyPair, Parts, Presented, sign};
+use wire::openapi::aksk::{AuthError, KeyPair, Parts, Presented, sign};
 
 const SIGNED_AT: i64 = 1_573_789_015_000; // 20191115T033655Z
 const HOST: (&str, &str) = ("Host", "mkt.example.com");

@@ -1,7 +1,7 @@
 //! What sellers' servers answer, and what the marketplace makes of it.
 
 use proptest::prelude::*;
-use yunshi_wire::koogallery_v2::{
+use wire::koogallery_v2::{
     Activity, Answer, AppInfo, Failure, InstanceInfo, Oddity, Outcome, Payload, Reading, ResultCode, UsageInfo, UsageValue, mask_body,
     read_answer,
 };

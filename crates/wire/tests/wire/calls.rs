@@ -1,7 +1,7 @@
 //! A call from the marketplace to a seller: body, signature, verification, and reading it at the seller's.
 
 use proptest::prelude::*;
-use yunshi_wire::koogallery_v2::{
+use wire::koogallery_v2::{
     AccessKey, InstanceStatus, Mode, OrderLineRef, ParseError, Presented, ProductInfo, RefreshScene, Rejection, Request, RequestError,
     ResultCode, Tolerance, canonicalize_received, sign, sign_kit, signed_url, verify, verify_kit, verify_reserialised,
 };

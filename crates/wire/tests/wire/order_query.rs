@@ -1,6 +1,6 @@
 //! A seller asks what was bought.
 
-use yunshi_wire::openapi::{
+use wire::openapi::{
     OpenApiCode,
     order_query::{OrderInfo, OrderQueryAnswer, OrderType, mock_order, mock_order_ids},
 };
