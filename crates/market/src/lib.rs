@@ -21,12 +21,14 @@ mod market;
 pub mod notices;
 pub mod orders;
 pub mod page;
+pub mod pricing;
 pub mod refunds;
 pub mod runner;
 pub mod sellers;
 pub mod settlement;
 pub mod subscriptions;
 pub mod vault;
+pub mod views;
 
 pub use clock::{Clock, ClockReport, Ticking};
 pub use market::{MIGRATIONS, Market, Mode, Setup};

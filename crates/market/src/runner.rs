@@ -62,7 +62,7 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
     tokio::pin!(stop);
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     let mut running = JoinSet::new();
-    let mut last_cleaning = 0;
+    let mut last_upkeep = 0;
     loop {
         let worked = match market.clock() {
             Clock::Wall => round(&market, settings, &slots, &mut running).await,
@@ -72,9 +72,9 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
             tracing::warn!(error = %error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "a round of the runner failed; it goes on");
             false
         });
-        if wall_now() - last_cleaning > kernel::HOUR_MS {
-            last_cleaning = wall_now();
-            clean(&market).await;
+        if wall_now() - last_upkeep > kernel::HOUR_MS {
+            last_upkeep = wall_now();
+            upkeep(&market).await;
         }
         while running.try_join_next().is_some() {}
         let rest = if busy { Duration::ZERO } else { REST };
@@ -87,19 +87,27 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
     while running.join_next().await.is_some() {}
 }
 
-async fn clean(market: &Market) {
+/// What is done once an hour: the month's settlement is in the queue, and old idempotency keys are not.
+async fn upkeep(market: &Market) {
     let wall = wall_now();
-    if let Err(error) = market.db().write(async move |tx| idempotency::forget_old(tx, wall, 10_000).await).await {
-        tracing::warn!(%error, "old idempotency keys could not be removed");
+    let done = async {
+        let now = market.ctx(Actor::System("runner"), Locale::En).await?.now;
+        schedule(market, now).await?;
+        market.db().write(async move |tx| idempotency::forget_old(tx, wall, 10_000).await).await
+    };
+    if let Err(error) = done.await {
+        tracing::warn!(%error, "the hourly upkeep failed and is done again in an hour");
     }
 }
 
 /// One round in production; true when there may be more to do at once.
 async fn round(market: &Market, settings: RunnerSettings, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<bool> {
     let now = wall_now();
-    schedule(market, now).await?;
-    let events = reconcile(market, now).await?;
     let sealed = seal(market, now).await?;
+    if next_due(market).await?.is_none_or(|due| due > now) {
+        return Ok(sealed >= SEAL_ROUND.unsigned_abs());
+    }
+    let events = reconcile(market, now).await?;
     let free = i64::try_from(slots.available_permits()).unwrap_or(0);
     if free == 0 {
         return Ok(false);
@@ -262,6 +270,9 @@ async fn reconcile(market: &Market, now: i64) -> Result<u64> {
 }
 
 async fn seal(market: &Market, now: i64) -> Result<u64> {
+    if market.db().read(async |tx| ledger::unsealed(tx).await).await? == 0 {
+        return Ok(0);
+    }
     market.db().write(async move |tx| ledger::seal(tx, now, SEAL_ROUND).await).await
 }
 

@@ -60,20 +60,7 @@ pub(super) async fn insert(tx: &mut Tx, ctx: &Ctx, id: DeliveryId, state: CallSt
     let instance = new.instance;
     tx.execute(
         statement,
-        &[
-            &id,
-            &new.scene,
-            &state,
-            &new.subscription,
-            &order,
-            &line,
-            &new.seller,
-            &new.product,
-            &new.address,
-            &facts,
-            &instance,
-            &ctx.now,
-        ],
+        &[&id, &new.scene, &state, &new.subscription, &order, &line, &new.seller, &new.product, &new.address, &facts, &instance, &ctx.now],
     )
     .await
     .map(drop)
@@ -89,9 +76,8 @@ pub(super) async fn find(tx: &mut Tx, id: DeliveryId) -> Result<Option<Call>> {
 }
 
 pub(super) async fn active_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<DeliveryId>> {
-    let statement = sql!(
-        "SELECT id FROM deliveries WHERE subscription_id = $1 AND state IN ('queued', 'waiting', 'polling') ORDER BY id LIMIT 1"
-    );
+    let statement =
+        sql!("SELECT id FROM deliveries WHERE subscription_id = $1 AND state IN ('queued', 'waiting', 'polling') ORDER BY id LIMIT 1");
     Ok(tx.find::<(DeliveryId,)>(statement, &[&subscription]).await?.map(|(id,)| id))
 }
 
@@ -182,8 +168,7 @@ pub(super) async fn failed_since(tx: &mut Tx, product: ProductId, since: i64) ->
 }
 
 pub(super) async fn instance_sealed(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<(DeliveryId, Option<Vec<u8>>)>> {
-    let statement =
-        sql!("SELECT id, instance_sealed FROM deliveries WHERE subscription_id = $1 AND scene = 'create' ORDER BY id LIMIT 1");
+    let statement = sql!("SELECT id, instance_sealed FROM deliveries WHERE subscription_id = $1 AND scene = 'create' ORDER BY id LIMIT 1");
     tx.find(statement, &[&subscription]).await
 }
 

@@ -119,21 +119,27 @@ async fn conclude(
             jobs::finish(tx, lease).await?;
             call.instance_id.clone_from(&instance);
             calls::end(tx, ctx, &mut call, CallState::Done).await?;
-            note_end(tx, ctx, &call, "calls.done").await?;
+            note(tx, ctx, &call, "calls.done", None).await?;
             if let Some(info) = exchange.instance(instance.as_deref()) {
                 keep_info(tx, ctx, market, call.id, info).await?;
             }
             fulfil(tx, ctx, market, &call).await
         }
         Step::Poll { at, instance } => {
+            if call.state == CallState::Waiting {
+                note(tx, ctx, &call, "calls.begun", Some(at)).await?;
+            }
             calls::begin_polling(tx, &mut call, instance.as_deref()).await?;
             jobs::postpone(tx, lease, at).await
         }
-        Step::Again { at } => jobs::postpone(tx, lease, at).await,
+        Step::Again { at } => {
+            note(tx, ctx, &call, "calls.failed", Some(at)).await?;
+            jobs::postpone(tx, lease, at).await
+        }
         Step::GiveUp => {
             jobs::finish(tx, lease).await?;
             calls::end(tx, ctx, &mut call, CallState::GaveUp).await?;
-            note_end(tx, ctx, &call, "calls.gave_up").await?;
+            note(tx, ctx, &call, "calls.gave_up", None).await?;
             give_up(tx, ctx, market, &call).await
         }
     }
@@ -147,8 +153,11 @@ const fn named_instance(outcome: &Outcome) -> Option<&String> {
     }
 }
 
-async fn note_end(tx: &mut Tx, ctx: &Ctx, call: &Call, action: &'static str) -> Result<()> {
-    let detail = json!({ "scene": call.scene, "attempts": call.attempts, "verdict": call.last_verdict, "order": call.order_number });
+/// Puts how a call goes into the timeline of its subscription.
+async fn note(tx: &mut Tx, ctx: &Ctx, call: &Call, action: &'static str, next_at: Option<i64>) -> Result<()> {
+    let detail = json!({
+        "scene": call.scene, "attempts": call.attempts, "verdict": call.last_verdict, "order": call.order_number, "next_at": next_at,
+    });
     audit::record_in(tx, ctx, &call.subscription_id, action, &call.id, &detail).await
 }
 
@@ -236,8 +245,10 @@ pub struct InstanceView {
 pub struct UsageView {
     /// The amount, a decimal number as text.
     pub value: String,
-    /// When it was counted, as the seller wrote it (UTC `yyyyMMddHHmmssSSS`).
-    pub counted_at: Option<String>,
+    /// When the seller counted it, ms UTC.
+    pub counted_at: Option<i64>,
+    /// The instance to which a package's usage belongs.
+    pub package_of: Option<String>,
     /// Where to see more.
     pub dashboard_url: Option<String>,
 }
@@ -245,9 +256,10 @@ pub struct UsageView {
 impl InstanceView {
     fn of(info: &InstanceInfo, said_at: i64) -> Self {
         let app = info.app_info.clone().unwrap_or_default();
-        let usage = info.usage_info.iter().map(|usage| UsageView {
+        let usage = info.usage.iter().map(|usage| UsageView {
             value: usage.usage_value.as_str().to_owned(),
-            counted_at: usage.statistical_time.clone(),
+            counted_at: usage.statistical_at_ms,
+            package_of: usage.related_instance_id.clone(),
             dashboard_url: usage.dashboard_url.clone(),
         });
         Self {

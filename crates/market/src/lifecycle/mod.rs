@@ -7,13 +7,13 @@ use db::{Result, Tx};
 use kernel::{Actor, Ctx, Locale, SubscriptionId};
 use serde_json::json;
 
+use crate::audit;
 use crate::edition::Edition;
 use crate::market::Market;
 use crate::notices::{self, NoticeKind};
 use crate::orders::{self, AutoRenewal};
 use crate::subscriptions::calendar::{self, Due, Event};
 use crate::subscriptions::{self, ReleaseReason, Subscription};
-use crate::audit;
 
 /// Takes every event of a subscription that is due at market time `now`; how many there were.
 ///

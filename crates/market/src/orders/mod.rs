@@ -25,10 +25,11 @@ use crate::edition::Edition;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::notices::{self, NoticeKind};
 use crate::page::{Page, PageRequest};
+use crate::pricing;
 use crate::settlement::{self, SaleItem};
 use crate::subscriptions::{self, ChangedTo, NewSubscription, Renewal, Subscription, SubscriptionState};
 
-pub use quote::{ChangeDetail, Quote, QuoteLine, quote_change, quote_purchase, quote_renewal};
+pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal};
 use state::OrderEvent;
 pub use state::{LineState, OrderKind, OrderState};
 
@@ -300,7 +301,8 @@ async fn still_sold(tx: &mut Tx, kind: OrderKind, line: &OrderLine) -> Result<()
         OrderKind::Change => Purpose::Change,
         OrderKind::Unsubscribe => return Ok(()),
     };
-    let unit = PriceUnit::of(line.charging_mode, line.period.map(|p| p.unit));
+    // A change has no period of its own.
+    let unit = if kind == OrderKind::Change { PriceUnit::Month } else { pricing::unit_of(line.period) };
     match catalog::offer(tx, line.sku_id, unit, purpose).await {
         // The price of this unit may be gone: the order keeps the one it was placed at.
         Err(error) if error.code() == Some(Code::PriceMissing) => Ok(()),
@@ -520,6 +522,9 @@ async fn close_when_decided(tx: &mut Tx, ctx: &Ctx, order: &mut Order) -> Result
 pub async fn renew_automatically(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscription) -> Result<Order, AutoRenewal> {
     let period = sub.renewal.period.ok_or_else(|| AutoRenewal::Refused(Refusal::new(Code::NotPeriodic)))?;
     sub.no_open_order().map_err(AutoRenewal::Refused)?;
+    if sub.suspended_at.is_some() {
+        return Err(AutoRenewal::Refused(Refusal::new(Code::FrozenByOperator)));
+    }
     let draft = quote::renewal(tx, edition, sub, period).await.map_err(AutoRenewal::from)?;
     let needed = Money::new(draft.price.amount.minor, edition.currency);
     let balance = ledger::wallet(tx, sub.buyer_id, edition.currency).await.map_err(AutoRenewal::from)?;

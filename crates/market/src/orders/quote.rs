@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{LINES_MAX, LineState, OrderLine, PurchaseItem};
 use crate::catalog::{self, ChargingMode, Names, Offer, PriceUnit, Purpose};
 use crate::edition::Edition;
-use crate::pricing::{self, ChangeFacts, LinePrice, PricedUnit};
+use crate::pricing::{self, ChangeFacts, ChangePrice, LinePrice, PricedUnit};
 use crate::subscriptions::{self, Renewal, Subscription, SubscriptionState};
 
 /// A priced line on its way into an order.
@@ -17,18 +17,7 @@ pub(super) struct Draft {
     pub(super) price: LinePrice,
     pub(super) subscription: Option<SubscriptionId>,
     pub(super) renewal: Option<Renewal>,
-    pub(super) change: Option<ChangeDetail>,
-}
-
-/// What a change costs, and why (spec: business §5.5).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct ChangeDetail {
-    /// What is left of the time paid for, in months, for people: `5.4839`.
-    pub remaining_months: String,
-    /// What the old SKU and quantity are worth for that time, minor units.
-    pub old_value_minor: i64,
-    /// What the new ones are.
-    pub new_value_minor: i64,
+    pub(super) change: Option<ChangePrice>,
 }
 
 /// A line of a quote.
@@ -54,7 +43,7 @@ pub struct QuoteLine {
     pub tax_minor: i64,
     /// How the fee of a change comes about.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub change: Option<ChangeDetail>,
+    pub change: Option<ChangePrice>,
 }
 
 /// What something costs now, to the cent.
@@ -178,8 +167,7 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
     let mut drafts: Vec<Draft> = Vec::with_capacity(items.len());
     for item in items {
         let period = item.period.map(|p| Period::new(p.unit, p.count)).transpose()?;
-        let unit = period.map_or(PriceUnit::Once, |p| PriceUnit::from(p.unit));
-        let offer = catalog::offer(tx, item.sku_id, unit, Purpose::Purchase).await?;
+        let offer = catalog::offer(tx, item.sku_id, pricing::unit_of(period), Purpose::Purchase).await?;
         if offer.seller_id == buyer {
             return Err(Refusal::new(Code::OwnProduct).into());
         }
@@ -197,7 +185,7 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
 pub(super) async fn renewal(tx: &mut Tx, edition: &Edition, sub: &Subscription, period: Period) -> Result<Draft> {
     alive_and_periodic(sub)?;
     let period = Period::new(period.unit, period.count)?;
-    let offer = catalog::offer(tx, sub.sku_id, period.unit.into(), Purpose::Renewal).await?;
+    let offer = catalog::offer(tx, sub.sku_id, pricing::unit_of(Some(period)), Purpose::Renewal).await?;
     let price = pricing::price_line(&offer, sub.quantity, Some(period), edition)?;
     Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: None })
 }
@@ -225,29 +213,31 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
     if offers.first().is_none_or(|offer| offer.edition_id != sub.edition_id) {
         return Err(Refusal::new(Code::ChangeTarget).into());
     }
-    let old_unit = PriceUnit::from(unit);
+    let old_unit = pricing::unit_of(Some(Period { unit, count: 1 }));
     let old = PricedUnit { unit: old_unit, unit_price: old_unit_price(tx, edition, sub, old_unit).await?, quantity: sub.quantity };
     let new_prices: Vec<_> = offers.iter().map(|offer| (offer.unit, offer.price_id, offer.unit_price)).collect();
-    let facts =
-        ChangeFacts { anchor_at, now: ctx.now, ends_at, old, new_prices: &new_prices, new_quantity: quantity, zone: &edition.zone };
-    let priced = pricing::change_fee(&facts)?;
-    let offer = offers.into_iter().find(|offer| offer.price_id == priced.new_price_id).ok_or_else(|| Refusal::new(Code::PriceMissing))?;
-    pricing::check_quantity(&offer, quantity)?;
-    let tax = edition.tax(offer.tax_kind);
+    let facts = ChangeFacts {
+        anchor_at,
+        now: ctx.now,
+        ends_at,
+        old,
+        new_prices: &new_prices,
+        new_quantity: quantity,
+        tax: edition.tax(offers[0].tax_kind),
+        zone: &edition.zone,
+    };
+    let change = pricing::change_fee(&facts)?;
+    let offer = offers.into_iter().find(|offer| offer.price_id == change.new_price_id).ok_or_else(|| Refusal::new(Code::PriceMissing))?;
+    offer.quantity.admit(quantity)?;
     let price = LinePrice {
         unit_price: offer.unit_price,
         quantity,
         period: None,
         periods: 1,
-        amount: priced.fee,
-        tax,
-        tax_amount: priced.fee.tax_inside(tax)?,
+        amount: change.fee,
+        tax: change.tax,
+        tax_amount: change.tax_amount,
         fee: edition.fee_common,
-    };
-    let change = ChangeDetail {
-        remaining_months: priced.remaining_months,
-        old_value_minor: priced.old_value.minor,
-        new_value_minor: priced.new_value.minor,
     };
     Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: Some(change) })
 }

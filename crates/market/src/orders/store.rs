@@ -80,11 +80,8 @@ macro_rules! line_columns {
 }
 
 pub(super) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
-    let statement = sql!(concat!(
-        "INSERT INTO orders (",
-        order_columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
-    ));
+    let statement =
+        sql!(concat!("INSERT INTO orders (", order_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"));
     let params: [&dyn ToScalar; 13] = [
         &order.number,
         &order.kind,
@@ -149,8 +146,7 @@ async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
 
 /// Writes how an order stands, if it still stood as `was`.
 pub(super) async fn update(tx: &mut Tx, order: &Order, was: OrderState) -> Result<()> {
-    let statement =
-        sql!("UPDATE orders SET state = $1, paid_at = $2, closed_at = $3, close_reason = $4 WHERE number = $5 AND state = $6");
+    let statement = sql!("UPDATE orders SET state = $1, paid_at = $2, closed_at = $3, close_reason = $4 WHERE number = $5 AND state = $6");
     let params: [&dyn ToScalar; 6] = [&order.state, &order.paid_at, &order.closed_at, &order.close_reason, &order.number, &was];
     if tx.execute(statement, &params).await? == 0 { Err(Error::Again) } else { Ok(()) }
 }

@@ -70,7 +70,8 @@ async fn returnable(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscriptio
     if let Some(line) = lines.iter().find(|l| matches!(l.state, LineState::Processing | LineState::Waiting)) {
         return Err(Refusal::new(Code::OrderOpen).with("order", &line.order_number).into());
     }
-    let purchase = lines.iter().find(|l| l.number == sub.purchase_line).ok_or_else(|| db::Error::broken("a subscription without its line"))?;
+    let purchase =
+        lines.iter().find(|l| l.number == sub.purchase_line).ok_or_else(|| db::Error::broken("a subscription without its line"))?;
     if sub.charging_mode != ChargingMode::Period || purchase.refund_rule != RefundRule::NoReason {
         return Err(Refusal::new(Code::NotRefundable).into());
     }

@@ -13,12 +13,12 @@ use kernel::{AccountId, AddressId, Code, Ctx, EditionId, Period, PeriodUnit, Pri
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::audit;
 use crate::calls::{self, CallFacts, NewCall, Scene};
 use crate::catalog::{ChargingMode, Names};
 use crate::edition::Edition;
 use crate::notices::{self, NoticeKind};
 use crate::page::{Page, PageRequest};
-use crate::audit;
 
 use state::Happening;
 pub use state::SubscriptionState;
@@ -650,12 +650,4 @@ async fn save(
     sub.due_at = calendar::next(&sub.facts(), edition).map(|due| due.at);
     store::update(tx, sub).await?;
     audit::record_in(tx, ctx, &sub.id, action, &sub.id, detail).await
-}
-
-/// The timeline of a subscription, oldest first.
-///
-/// # Errors
-/// Those of the database.
-pub async fn timeline(tx: &mut Tx, id: SubscriptionId, page: &PageRequest) -> Result<Page<audit::AuditEntry>> {
-    audit::timeline(tx, &id, page).await
 }
