@@ -7,7 +7,10 @@ CREATE TABLE settlement_items (
   product_id TEXT NOT NULL,
   order_number TEXT NOT NULL,
   line_number TEXT NOT NULL,
-  amount_minor BIGINT NOT NULL,
+  -- For a refund: the line of the sale that is given back.
+  refunds_line TEXT,
+  -- What the buyer paid or got back, never negative.
+  amount_minor BIGINT NOT NULL CONSTRAINT settlement_amount_not_negative CHECK (amount_minor >= 0),
   currency TEXT NOT NULL,
   fee_bp BIGINT NOT NULL,
   paid_at BIGINT NOT NULL,
@@ -17,9 +20,12 @@ CREATE TABLE settlement_items (
   statement_id TEXT
 );
 CREATE UNIQUE INDEX settlement_item_unique ON settlement_items (line_number, kind);
-CREATE INDEX settlement_items_open ON settlement_items (seller_id, effective_at) WHERE state = 'open';
+CREATE UNIQUE INDEX settlement_refund_unique ON settlement_items (refunds_line) WHERE refunds_line IS NOT NULL;
+CREATE INDEX settlement_items_of_seller ON settlement_items (seller_id, id);
+CREATE INDEX settlement_items_open ON settlement_items (seller_id, effective_at, id) WHERE state = 'open';
 CREATE INDEX settlement_items_of_product ON settlement_items (product_id, paid_at);
 
+-- Frozen when made, with its own copy of the numbers that made it; only the payout is added later.
 CREATE TABLE statements (
   id TEXT PRIMARY KEY,
   seller_id TEXT NOT NULL,
@@ -30,9 +36,11 @@ CREATE TABLE statements (
   refunds_minor BIGINT NOT NULL,
   fee_minor BIGINT NOT NULL,
   fee_tax_minor BIGINT NOT NULL,
+  fee_tax_bp BIGINT NOT NULL,
   carried_in_minor BIGINT NOT NULL,
   carried_out_minor BIGINT NOT NULL,
   payable_minor BIGINT NOT NULL CONSTRAINT payable_not_negative CHECK (payable_minor >= 0),
+  payout_min_minor BIGINT NOT NULL,
   line_count BIGINT NOT NULL,
   hash BYTEA NOT NULL,
   created_at BIGINT NOT NULL,
@@ -49,8 +57,10 @@ CREATE TABLE statement_lines (
   kind TEXT NOT NULL,
   order_number TEXT NOT NULL,
   line_number TEXT NOT NULL,
+  refunds_line TEXT,
   product_id TEXT NOT NULL,
   effective_at BIGINT NOT NULL,
+  -- Refunds and what they give back of the fee are negative.
   amount_minor BIGINT NOT NULL,
   fee_bp BIGINT NOT NULL,
   reduction_bp BIGINT NOT NULL,
@@ -58,3 +68,5 @@ CREATE TABLE statement_lines (
   net_minor BIGINT NOT NULL,
   PRIMARY KEY (statement_id, n)
 );
+-- A line is billed once.
+CREATE UNIQUE INDEX statement_line_unique ON statement_lines (line_number, kind);

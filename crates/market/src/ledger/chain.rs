@@ -25,34 +25,51 @@ pub(super) struct Entry {
     pub(super) lines: Vec<Line>,
 }
 
-/// SHA-256 over the hash before, the place in the chain, and the whole transaction. Texts and lists go in with their lengths, so no two
-/// contents have the same bytes.
+/// SHA-256 over a canonical form: texts and lists go in with their lengths, so no two contents have the same bytes.
+#[derive(Default)]
+pub(crate) struct Canonical(Sha256);
+
+impl Canonical {
+    /// Adds a number.
+    pub(crate) fn number(&mut self, number: i64) {
+        self.0.update(number.to_be_bytes());
+    }
+
+    /// Adds bytes, or a text as its UTF-8.
+    pub(crate) fn bytes(&mut self, bytes: impl AsRef<[u8]>) {
+        self.length(bytes.as_ref().len());
+        self.0.update(bytes);
+    }
+
+    /// Says how many items follow.
+    pub(crate) fn length(&mut self, length: usize) {
+        // Lengths fit into 64 bits on every machine this runs on.
+        self.0.update(u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
+    }
+
+    /// The hash of everything added.
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+/// The hash of a seal: over the hash before, the place in the chain, and the whole transaction.
 pub(super) fn seal_hash(previous: &[u8], sequence: i64, sealed_at: i64, entry: &Entry) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    bytes(&mut hash, previous);
-    hash.update(sequence.to_be_bytes());
-    hash.update(sealed_at.to_be_bytes());
-    bytes(&mut hash, entry.id.as_bytes());
-    hash.update(entry.at.to_be_bytes());
+    let mut content = Canonical::default();
+    content.bytes(previous);
+    content.number(sequence);
+    content.number(sealed_at);
+    content.bytes(&entry.id);
+    content.number(entry.at);
     for text in [&entry.kind, &entry.reference, &entry.currency] {
-        bytes(&mut hash, text.as_bytes());
+        content.bytes(text);
     }
-    length(&mut hash, entry.lines.len());
+    content.length(entry.lines.len());
     for line in &entry.lines {
-        hash.update(line.line.to_be_bytes());
-        bytes(&mut hash, line.source.as_bytes());
-        bytes(&mut hash, line.destination.as_bytes());
-        hash.update(line.amount_minor.to_be_bytes());
+        content.number(line.line);
+        content.bytes(&line.source);
+        content.bytes(&line.destination);
+        content.number(line.amount_minor);
     }
-    hash.finalize().into()
-}
-
-fn bytes(hash: &mut Sha256, bytes: &[u8]) {
-    length(hash, bytes.len());
-    hash.update(bytes);
-}
-
-fn length(hash: &mut Sha256, length: usize) {
-    // Lengths fit into 64 bits on every machine this runs on.
-    hash.update(u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
+    content.finish()
 }

@@ -35,6 +35,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub use book::{Book, BookKind, EntryKind, Posting};
+pub(crate) use chain::Canonical;
 pub use verify::{BookTotal, PROBLEMS_MAX, Problem, Problems, Verification, verify};
 
 use crate::audit;

@@ -340,6 +340,7 @@ impl<'a> Walk<'a> {
     }
 }
 
+#[derive(Clone, Copy)]
 enum Culprit {
     /// The hash in the seal's row: the next seal covers another one.
     Hash,

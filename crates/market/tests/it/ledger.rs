@@ -85,17 +85,17 @@ async fn money_goes_from_the_bank_to_the_seller_and_back_to_the_buyer() {
     let db = test.market.db();
     let (buyer, seller) = (account(1), account(2));
 
-    deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap();
-    pay(&test, NOW + 1, buyer, "CS1", 60_00).await.unwrap();
-    assert_eq!((wallet(db, buyer).await, balance(db, held("CS1")).await), (40_00, 60_00));
-    sell(&test, NOW + 2, seller, "CS1", 50_00).await.unwrap();
-    give_back(&test, NOW + 3, held("CS1"), buyer, "CS1", 10_00).await.unwrap();
-    give_back(&test, NOW + 4, Book::SellerPending(seller), buyer, "CS2", 20_00).await.unwrap();
+    deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap();
+    pay(&test, NOW + 1, buyer, "CS1", 6_000).await.unwrap();
+    assert_eq!((wallet(db, buyer).await, balance(db, held("CS1")).await), (4_000, 6_000));
+    sell(&test, NOW + 2, seller, "CS1", 5_000).await.unwrap();
+    give_back(&test, NOW + 3, held("CS1"), buyer, "CS1", 1_000).await.unwrap();
+    give_back(&test, NOW + 4, Book::SellerPending(seller), buyer, "CS2", 2_000).await.unwrap();
 
-    assert_eq!(wallet(db, buyer).await, 70_00);
-    assert_eq!(balance(db, Book::Buyer(buyer)).await, 70_00);
-    assert_eq!(balance(db, Book::SellerPending(seller)).await, 30_00);
-    assert_eq!(balance(db, Book::Bank).await, -100_00);
+    assert_eq!(wallet(db, buyer).await, 7_000);
+    assert_eq!(balance(db, Book::Buyer(buyer)).await, 7_000);
+    assert_eq!(balance(db, Book::SellerPending(seller)).await, 3_000);
+    assert_eq!(balance(db, Book::Bank).await, -10_000);
     assert_eq!(balance(db, held("CS1")).await, 0);
 
     let found = verify(db).await;
@@ -103,7 +103,7 @@ async fn money_goes_from_the_bank_to_the_seller_and_back_to_the_buyer() {
     assert_eq!((found.transactions, found.postings, found.sealed, found.unsealed), (5, 7, 0, 5));
     assert_eq!(found.balances.iter().map(|total| total.balance_minor).sum::<i64>(), 0);
     let pending = found.balances.iter().find(|total| total.kind == BookKind::SellerPending).unwrap();
-    assert_eq!(pending.balance_minor, 30_00);
+    assert_eq!(pending.balance_minor, 3_000);
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn a_book_shows_its_movements_newest_first_in_pages() {
     let test = TestMarket::new().await;
     let db = test.market.db();
     let buyer = account(1);
-    deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap();
+    deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap();
     for n in 1..=4 {
         pay(&test, NOW + n, buyer, &format!("CS{n}"), n * 100).await.unwrap();
     }
@@ -126,7 +126,7 @@ async fn a_book_shows_its_movements_newest_first_in_pages() {
         after = next;
     }
     let mut expected: Vec<_> = (1..=4).rev().map(|n| (EntryKind::Payment, n * -100, held(&format!("CS{n}")))).collect();
-    expected.push((EntryKind::Deposit, 100_00, Book::Bank));
+    expected.push((EntryKind::Deposit, 10_000, Book::Bank));
     assert_eq!(seen, expected);
 
     let request = PageRequest { after: "CS1".to_owned(), limit: 2 };
@@ -143,13 +143,13 @@ async fn a_buyer_cannot_spend_more_than_the_balance() {
     let test = TestMarket::new().await;
     let db = test.market.db();
     let buyer = account(1);
-    deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap();
-    let refused = pay(&test, NOW, buyer, "CS1", 100_01).await.unwrap_err();
+    deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap();
+    let refused = pay(&test, NOW, buyer, "CS1", 10_001).await.unwrap_err();
     let db::Error::Refused(refusal) = refused else { panic!("{refused:?}") };
     assert_eq!(refusal.code, Code::BalanceTooLow);
     assert_eq!(refusal.args, [("balance", "100.00 CNY".to_owned()), ("needed", "100.01 CNY".to_owned())]);
     assert_eq!(pay(&test, NOW, account(2), "CS2", 1).await.unwrap_err().code(), Some(Code::BalanceTooLow));
-    pay(&test, NOW, buyer, "CS3", 100_00).await.unwrap();
+    pay(&test, NOW, buyer, "CS3", 10_000).await.unwrap();
     assert_eq!(wallet(db, buyer).await, 0);
     // The database itself is the last guard.
     let broken = db.write(async |tx| tx.run_text("UPDATE ledger_wallets SET balance_minor = -1").await).await.unwrap_err();
@@ -160,12 +160,12 @@ async fn a_buyer_cannot_spend_more_than_the_balance() {
 async fn of_many_payments_at_once_only_those_succeed_that_the_balance_covers() {
     let test = TestMarket::new().await;
     let buyer = account(1);
-    deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap();
+    deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap();
     let payments: JoinSet<_> = (0..10)
         .map(|n| {
             let (market, ctx, order) = (test.market.clone(), test.ctx(NOW), format!("CS{n}"));
             async move {
-                let posting = Posting::new(Book::Buyer(buyer), held(&order), 30_00);
+                let posting = Posting::new(Book::Buyer(buyer), held(&order), 3_000);
                 post(&market, ctx, EntryKind::Payment, &order, vec![posting]).await
             }
         })
@@ -173,7 +173,7 @@ async fn of_many_payments_at_once_only_those_succeed_that_the_balance_covers() {
     let outcomes = payments.join_all().await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
     assert!(outcomes.iter().filter_map(|o| o.as_ref().err()).all(|e| e.code() == Some(Code::BalanceTooLow)), "{outcomes:?}");
-    assert_eq!(wallet(test.market.db(), buyer).await, 10_00);
+    assert_eq!(wallet(test.market.db(), buyer).await, 1_000);
     assert_eq!(verify(test.market.db()).await.problems, []);
 }
 
@@ -181,7 +181,7 @@ async fn of_many_payments_at_once_only_those_succeed_that_the_balance_covers() {
 async fn money_takes_only_its_ways() {
     let test = TestMarket::new().await;
     let (buyer, seller) = (account(1), account(2));
-    deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap();
+    deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap();
     let wrong = [
         (EntryKind::Deposit, Posting::new(Book::Bank, Book::SellerPayable(seller), 1)),
         (EntryKind::Payment, Posting::new(Book::Buyer(buyer), Book::SellerPending(seller), 1)),
@@ -210,9 +210,9 @@ async fn a_bank_transfer_is_recorded_once_and_told_to_the_buyer() {
     let test = TestMarket::new().await;
     let db = test.market.db();
     let buyer = account(1);
-    let first = deposit(&test, NOW, buyer, 100_00, " ICBC-1 ").await.unwrap();
-    assert_eq!((first.bank_reference.as_str(), first.amount_minor), ("ICBC-1", 100_00));
-    assert_eq!(deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap_err().code(), Some(Code::DepositDuplicate));
+    let first = deposit(&test, NOW, buyer, 10_000, " ICBC-1 ").await.unwrap();
+    assert_eq!((first.bank_reference.as_str(), first.amount_minor), ("ICBC-1", 10_000));
+    assert_eq!(deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap_err().code(), Some(Code::DepositDuplicate));
     assert_eq!(deposit(&test, NOW, buyer, 0, "ICBC-2").await.unwrap_err().code(), Some(Code::AmountNotPositive));
     assert_eq!(deposit(&test, NOW, buyer, 1, " ").await.unwrap_err().code(), Some(Code::FieldInvalid));
     let (market, ctx) = (test.market.clone(), test.ctx(NOW));
@@ -222,7 +222,7 @@ async fn a_bank_transfer_is_recorded_once_and_told_to_the_buyer() {
     assert_eq!(mixed.code(), Some(Code::CurrencyMix));
     let second = deposit(&test, NOW + 5, account(2), 7, "ICBC-4").await.unwrap();
 
-    assert_eq!(wallet(db, buyer).await, 100_00);
+    assert_eq!(wallet(db, buyer).await, 10_000);
     let page = PageRequest::default();
     let (all, own, inbox) = db
         .read(async move |tx| {
@@ -263,7 +263,7 @@ fn hex(bytes: &[u8]) -> String {
 async fn small_ledger() -> TestMarket {
     let test = TestMarket::new().await;
     let (buyer, seller) = (account(1), account(2));
-    deposit(&test, NOW, buyer, 100_00, "ICBC-1").await.unwrap();
+    deposit(&test, NOW, buyer, 10_000, "ICBC-1").await.unwrap();
     for n in 1..=4 {
         let order = format!("CS{n}");
         pay(&test, NOW + 10 * n, buyer, &order, n * 100).await.unwrap();

@@ -3,5 +3,6 @@
 
 mod accounts;
 mod ledger;
+mod settlement;
 mod statements;
 mod support;
