@@ -4,5 +4,6 @@
 mod accounts;
 mod ledger;
 mod settlement;
+mod sellers;
 mod statements;
 mod support;
