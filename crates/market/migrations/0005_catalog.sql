@@ -2,8 +2,12 @@ CREATE TABLE products (
   id TEXT PRIMARY KEY,
   seller_id TEXT NOT NULL REFERENCES sellers (account_id),
   state TEXT NOT NULL,
+  -- Who hid it, while it is hidden: 'seller' or 'operator'.
+  hidden_by TEXT,
   name_zh TEXT NOT NULL,
   name_en TEXT NOT NULL,
+  -- Both names in lower case, made in Rust: the engines do not lower letters outside ASCII alike.
+  name_key TEXT NOT NULL,
   -- What the seller is writing, as JSON; becomes the published content when a listing is approved.
   draft TEXT NOT NULL,
   -- What buyers see, as JSON; NULL before the first approval.
@@ -21,6 +25,8 @@ CREATE INDEX products_on_sale ON products (id) WHERE state = 'on_sale';
 CREATE TABLE listings (
   id TEXT PRIMARY KEY,
   product_id TEXT NOT NULL REFERENCES products (id),
+  -- Counts the submissions of a product from 1. Ids alone do not order them: the clock of a sandbox may stand.
+  revision BIGINT NOT NULL,
   state TEXT NOT NULL,
   content TEXT NOT NULL,
   submitted_by TEXT NOT NULL,
@@ -29,8 +35,9 @@ CREATE TABLE listings (
   decided_at BIGINT,
   reason TEXT
 );
-CREATE INDEX listings_of_product ON listings (product_id, id);
+CREATE UNIQUE INDEX listing_revision_unique ON listings (product_id, revision);
 CREATE UNIQUE INDEX listing_under_review_unique ON listings (product_id) WHERE state = 'under_review';
+CREATE INDEX listings_under_review ON listings (id) WHERE state = 'under_review';
 
 CREATE TABLE editions (
   id TEXT PRIMARY KEY,

@@ -5,5 +5,6 @@ mod accounts;
 mod ledger;
 mod settlement;
 mod sellers;
+mod catalog;
 mod statements;
 mod support;
