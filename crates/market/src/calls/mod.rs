@@ -299,6 +299,8 @@ pub async fn restart(tx: &mut Tx, ctx: &Ctx, seller: AccountId, id: DeliveryId) 
             return Err(Refusal::new(Code::DeliveryState).with("state", state).into());
         }
     }
+    // Whoever restarts says that the server is back.
+    set_breaker(tx, call.address_id, Breaker::default()).await?;
     audit::record_in(tx, ctx, &call.subscription_id, "calls.restarted", &id, &serde_json::json!({ "scene": call.scene })).await?;
     Ok(call)
 }

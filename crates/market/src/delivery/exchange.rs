@@ -74,7 +74,7 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
         Ok(body) => body,
         Err(error) => return Exchange::unsent(target, wall_at, &error.to_string()),
     };
-    let signature = sign(&AccessKey::new(target.access_key.clone()), &body, wall_at, &nonce);
+    let signature = sign(&AccessKey::new(target.access_key.as_str()), &body, wall_at, &nonce);
     let url = signed_url(&target.url, &signature);
     let headers = [("content-type", CONTENT_TYPE), ("accept", ACCEPT)];
     let answer = market.outbound().post_json(&url, body.clone(), &headers).await;
