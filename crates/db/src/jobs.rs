@@ -81,19 +81,25 @@ pub async fn enqueue(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str
     tx.execute(statement, &[&kind, subject, &lane, &due_at]).await.map(drop)
 }
 
-/// Takes up to `limit` jobs due at `now` (market time) until `wall + lease_ms`, earliest first.
+/// Takes up to `limit` jobs due at `now` (market time) until `wall + lease_ms`, earliest first; of each lane so many that no more than
+/// `lane_max` are held at the same time, so that one slow seller cannot fill the pool.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn claim(tx: &mut Tx, now: i64, wall: i64, lease_ms: i64, token: &str, limit: i64) -> Result<Vec<Lease>> {
+pub async fn claim(tx: &mut Tx, now: i64, wall: i64, lease_ms: i64, token: &str, limit: i64, lane_max: i64) -> Result<Vec<Lease>> {
     let statement = sql!(
         "UPDATE jobs SET lease_until = $1, lease_token = $2
          WHERE (kind, subject) IN
-           (SELECT kind, subject FROM jobs WHERE stuck_at IS NULL AND due_at <= $3 AND lease_until < $4 ORDER BY due_at, kind, subject LIMIT $5)
+           (SELECT kind, subject FROM
+              (SELECT kind, subject, lane, due_at, lease_until,
+                 ROW_NUMBER() OVER (PARTITION BY lane ORDER BY CASE WHEN lease_until < $4 THEN 1 ELSE 0 END, due_at, kind, subject) AS place
+               FROM (SELECT kind, subject, lane, due_at, lease_until FROM jobs WHERE stuck_at IS NULL AND due_at <= $3
+                     ORDER BY due_at LIMIT 5000) AS due) AS placed
+            WHERE lease_until < $4 AND (lane = '' OR place <= $6) ORDER BY due_at, kind, subject LIMIT $5)
            AND lease_until < $4
          RETURNING kind, subject, lane, due_at, tries"
     );
-    let mut jobs: Vec<Job> = tx.all(statement, &[&(wall + lease_ms), &token, &now, &wall, &limit]).await?;
+    let mut jobs: Vec<Job> = tx.all(statement, &[&(wall + lease_ms), &token, &now, &wall, &limit, &lane_max]).await?;
     jobs.sort_by(|a, b| (a.due_at, &a.kind, &a.subject).cmp(&(b.due_at, &b.kind, &b.subject)));
     Ok(jobs.into_iter().map(|job| Lease { job, token: token.to_owned() }).collect())
 }

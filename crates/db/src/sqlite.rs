@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
@@ -41,6 +42,21 @@ pub(crate) struct Sqlite {
     next_reader: std::sync::atomic::AtomicUsize,
     names: Arc<Mutex<ConstraintNames>>,
     path: PathBuf,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Sqlite {
+    /// Waits until the threads have ended and the file is closed: whoever opens it next finds it whole.
+    fn drop(&mut self) {
+        self.writer = channel().0;
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        for thread in self.threads.drain(..) {
+            // The last handle may be dropped by a closure on one of these threads, which cannot wait for itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
 }
 
 /// A closure on its way through a database thread.
@@ -104,12 +120,12 @@ impl Sqlite {
         let session = Session { raw: open_raw(path, durability, Access::Write)?, names: names.clone() };
         session.learn_names()?;
         let (writer, queue) = channel();
-        spawn("yunshi-db-write", move || write_loop(session, &queue))?;
+        let mut threads = vec![spawn("yunshi-db-write", move || write_loop(session, &queue))?];
         let mut senders = Vec::new();
         for n in 0..readers.clamp(1, 8) {
             let session = Session { raw: open_raw(path, durability, Access::Read)?, names: names.clone() };
             let (sender, queue) = channel();
-            spawn(&format!("yunshi-db-read-{n}"), move || read_loop(session, &queue))?;
+            threads.push(spawn(&format!("yunshi-db-read-{n}"), move || read_loop(session, &queue))?);
             senders.push(sender);
         }
         Ok(Self {
@@ -118,6 +134,7 @@ impl Sqlite {
             next_reader: std::sync::atomic::AtomicUsize::new(0),
             names,
             path: path.to_owned(),
+            threads,
         })
     }
 
@@ -177,8 +194,8 @@ fn thread_gone() -> Error {
     Error::Unavailable("the database thread has ended".to_owned())
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(body).map(drop).map_err(|e| Error::Unavailable(e.to_string()))
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|e| Error::Unavailable(e.to_string()))
 }
 
 enum Access {

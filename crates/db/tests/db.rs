@@ -128,12 +128,12 @@ async fn a_job_is_done_once_whoever_tries() {
     })
     .await
     .unwrap();
-    let first = db.write(async |tx| jobs::claim(tx, 250, 1_000, 60, "one", 10).await).await.unwrap();
+    let first = db.write(async |tx| jobs::claim(tx, 250, 1_000, 60, "one", 10, 10).await).await.unwrap();
     let subjects: Vec<_> = first.iter().map(|l| (l.job.subject.as_str(), l.job.due_at)).collect();
     assert_eq!(subjects, [("first", 100), ("second", 200)]);
     // While the lease lasts nobody else gets them; after it another worker does, and the first can no longer finish.
-    assert!(db.write(async |tx| jobs::claim(tx, 250, 1_050, 60, "two", 10).await).await.unwrap().is_empty());
-    let second = db.write(async |tx| jobs::claim(tx, 250, 1_061, 60, "two", 10).await).await.unwrap();
+    assert!(db.write(async |tx| jobs::claim(tx, 250, 1_050, 60, "two", 10, 10).await).await.unwrap().is_empty());
+    let second = db.write(async |tx| jobs::claim(tx, 250, 1_061, 60, "two", 10, 10).await).await.unwrap();
     assert_eq!(second.len(), 2);
     let late = first[0].clone();
     let effect = db
@@ -163,15 +163,15 @@ async fn a_job_that_keeps_failing_waits_for_the_operator() {
     db.write(async |tx| jobs::enqueue(tx, "call", &"x", "", 0).await).await.unwrap();
     let mut now = 0;
     for round in 0..jobs::TRIES_MAX {
-        let leases = db.write(async move |tx| jobs::claim(tx, now, (round + 1) * 1000, 10, "w", 1).await).await.unwrap();
+        let leases = db.write(async move |tx| jobs::claim(tx, now, (round + 1) * 1000, 10, "w", 1, 10).await).await.unwrap();
         let lease = leases[0].clone();
         db.write(async move |tx| jobs::fail(tx, &lease, now, "broken").await).await.unwrap();
         now += 100_000_000;
     }
     assert_eq!(db.read(async |tx| jobs::count(tx).await).await.unwrap(), (1, 1));
-    assert!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1).await).await.unwrap().is_empty());
+    assert!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1, 10).await).await.unwrap().is_empty());
     db.write(async move |tx| jobs::enqueue(tx, "call", &"x", "", now).await).await.unwrap();
-    assert_eq!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1).await).await.unwrap().len(), 1);
+    assert_eq!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1, 10).await).await.unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -188,7 +188,7 @@ impl Money {
     fn checked(minor: i128, currency: Currency) -> Result<Self, Refusal> {
         i64::try_from(minor)
             .ok()
-            .filter(|minor| minor.abs() <= MONEY_MAX_MINOR)
+            .filter(|minor| (-MONEY_MAX_MINOR..=MONEY_MAX_MINOR).contains(minor))
             .map(|minor| Self { minor, currency })
             .ok_or_else(|| Refusal::new(Code::AmountTooLarge))
     }
@@ -258,6 +258,7 @@ mod tests {
     fn mixing_currencies_and_overflow_are_refused() {
         assert_eq!(cny(1).add(Money::new(1, Currency::USD)).unwrap_err().code, Code::CurrencyMix);
         assert_eq!(cny(i64::MAX).times(2).unwrap_err().code, Code::AmountTooLarge);
+        assert_eq!(cny(i64::MIN).times(1).unwrap_err().code, Code::AmountTooLarge);
         assert_eq!(cny(MONEY_MAX_MINOR).add(cny(1)).unwrap_err().code, Code::AmountTooLarge);
     }
 

@@ -5,15 +5,17 @@ use crate::{Entropy, Zone};
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
 /// A fresh order number: `CS`, the minute in the market's time zone (`yyMMddHHmm`) and ten letters, the first of which follow the
-/// milliseconds of that minute, so that numbers sort by time and a B-tree takes them at its right edge. 34 bits are random.
+/// milliseconds of that minute and the order of acts, so that numbers sort by time and a B-tree takes them at its right edge; 14 bits are
+/// random.
 ///
 /// At most 64 characters are allowed by the protocol; this is 22.
 #[must_use]
 pub fn order_number(now: i64, zone: &Zone, entropy: &Entropy) -> String {
     let minute = zone.compact_minute(now);
     let millis_of_minute = u64::try_from(now.rem_euclid(60_000)).unwrap_or(0);
-    let random = u64::from_be_bytes(entropy.bytes()) & ((1 << 34) - 1);
-    let bits = (millis_of_minute << 34) | random;
+    let turn = (entropy.next_in_sequence() >> 10) & 0xf_ffff;
+    let random = u64::from(u16::from_be_bytes(entropy.bytes())) & ((1 << 14) - 1);
+    let bits = (millis_of_minute << 34) | (turn << 14) | random;
     let mut number = String::with_capacity(22);
     number.push_str("CS");
     number.push_str(&minute);

@@ -80,12 +80,13 @@ macro_rules! words {
 }
 
 #[cfg(test)]
+#[allow(unreachable_pub)]
 mod tests {
     use crate::{FromScalar, ToScalar};
 
     crate::words! {
         /// A colour.
-        pub enum Colour { Red = "red", DarkBlue = "dark_blue" }
+        enum Colour { Red = "red", DarkBlue = "dark_blue" }
     }
 
     #[test]

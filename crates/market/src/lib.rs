@@ -9,21 +9,26 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod calls;
 pub mod catalog;
 mod clock;
 pub mod delivery;
 pub mod edition;
 pub mod idempotency;
 pub mod ledger;
+pub mod lifecycle;
 mod market;
 pub mod notices;
 pub mod orders;
 pub mod page;
 pub mod pricing;
+pub mod refunds;
+pub mod runner;
 pub mod sellers;
 pub mod settlement;
 pub mod subscriptions;
 pub mod vault;
+pub mod views;
 
 pub use clock::{Clock, ClockReport, Ticking};
 pub use market::{MIGRATIONS, Market, Mode, Setup};

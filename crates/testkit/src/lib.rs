@@ -1,3 +1,4 @@
-//! What tests of several crates share: sellers on real HTTP that can be made to misbehave.
+//! What tests of several crates share: a market with people in it, and sellers on real HTTP that can be made to misbehave.
 
 pub mod sellers;
+pub mod world;

@@ -28,6 +28,7 @@ use serde_json::json;
 use crate::audit;
 use crate::edition::{Edition, TaxKind};
 use crate::notices::{self, NoticeKind};
+use crate::sellers;
 
 pub use content::{
     ChargingMode, DESCRIPTION_MAX, EDITIONS_MAX, EditionContent, HIGHLIGHT_MAX, HIGHLIGHTS_MAX, NAME_MAX, NAME_MIN, OVERVIEW_MAX,
@@ -141,16 +142,17 @@ async fn save(tx: &mut Tx, product: &store::Product) -> Result<()> {
     Err(Refusal::new(Code::VersionStale).into())
 }
 
-/// The seller's production address.
-async fn address_of(tx: &mut Tx, seller: AccountId, id: AddressId) -> Result<()> {
-    if store::address_of(tx, seller, id).await? { Ok(()) } else { Err(not_found()) }
+/// A production address of the seller that new products may name.
+async fn live_address(tx: &mut Tx, seller: AccountId, id: AddressId) -> Result<()> {
+    let address = sellers::get_address(tx, seller, id).await?;
+    if address.retired_at.is_none() { Ok(()) } else { Err(not_found()) }
 }
 
 async fn check_addresses(tx: &mut Tx, seller: AccountId, content: &ProductContent) -> Result<()> {
     let mut known = BTreeSet::new();
     for (i, edition) in content.editions.iter().enumerate() {
         let Some(address) = edition.address_id.filter(|id| known.insert(*id)) else { continue };
-        address_of(tx, seller, address).await.map_err(|error| match error.code() {
+        live_address(tx, seller, address).await.map_err(|error| match error.code() {
             Some(Code::NotFound) => invalid(format!("editions.{i}.address_id"), "unknown").into(),
             _ => error,
         })?;
@@ -178,9 +180,7 @@ async fn published(tx: &mut Tx, product: ProductId) -> Result<Published> {
 /// [`Code::NotSeller`]; [`Code::FieldInvalid`] with the path of the field: an address that is not the seller's is `unknown`, and so is the
 /// id of an edition or SKU, since a new product has none yet.
 pub async fn create(tx: &mut Tx, ctx: &Ctx, seller: AccountId, mut content: ProductContent) -> Result<SellerProduct> {
-    if !store::seller_exists(tx, seller).await? {
-        return Err(Refusal::new(Code::NotSeller).into());
-    }
+    sellers::require_approved(tx, seller).await?;
     content.tidy();
     content.check()?;
     check_ids_known(&content, &BTreeSet::new(), &BTreeSet::new())?;

@@ -62,11 +62,6 @@ fn name_key(names: &Texts) -> String {
     format!("{}\n{}", names.zh, names.en).to_lowercase()
 }
 
-pub(super) async fn seller_exists(tx: &mut Tx, seller: AccountId) -> Result<bool> {
-    let found: Option<(String,)> = tx.find(sql!("SELECT account_id FROM sellers WHERE account_id = $1"), &[&seller]).await?;
-    Ok(found.is_some())
-}
-
 pub(super) async fn insert_product(tx: &mut Tx, product: &Product) -> Result<()> {
     let insert = sql!(
         "INSERT INTO products (id, seller_id, state, name_zh, name_en, name_key, draft, created_at, version)
@@ -577,12 +572,6 @@ pub(super) async fn candidate(tx: &mut Tx, sku: SkuId, unit: PriceUnit) -> Resul
          WHERE s.id = $1"
     );
     tx.find(select, &[&sku, &unit]).await
-}
-
-/// Whether the seller has this production address, and it is not retired.
-pub(super) async fn address_of(tx: &mut Tx, seller: AccountId, id: AddressId) -> Result<bool> {
-    let select = sql!("SELECT id FROM production_addresses WHERE id = $1 AND seller_id = $2 AND retired_at IS NULL");
-    Ok(tx.find::<(AddressId,)>(select, &[&id, &seller]).await?.is_some())
 }
 
 /// Whether an edition that is sold, or a submission under review, calls this address.

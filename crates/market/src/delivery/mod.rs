@@ -1,1 +1,396 @@
-//! delivery.
+//! Carrying out calls: lease → build and sign → call outside any transaction → judge → write the attempt and what follows, at once.
+//!
+//! Invariants: an attempt and its consequence (an order fulfilled, refunded, paid back) are one transaction with the end of the job, so
+//! two workers or a crash repeat a call, never its effect; no transaction is open while a seller is waited for; passwords are sealed or
+//! masked before they are stored. A buyer's money never waits for a dead seller: giving up a refund's call still pays back.
+
+mod exchange;
+pub mod state;
+
+use db::jobs::{self, Lease};
+use db::{Result, Tx};
+use kernel::{AccountId, Actor, Code, Ctx, DeliveryId, Locale, Month, Refusal, SubscriptionId};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload};
+
+use crate::calls::{self, Attempt, AttemptKind, BREAKER_AFTER, CALL_JOB, Call, CallState, Scene};
+use crate::market::{Market, wall_now};
+use crate::notices::{self, NoticeKind};
+use crate::orders::{self, OrderState};
+use crate::subscriptions::{self, SubscriptionState};
+use crate::{audit, catalog, sellers};
+
+use exchange::Exchange;
+use state::Step;
+
+/// The job that asks how to use an instance after it was opened; its subject is the call that opened it.
+pub const INFO_JOB: &str = "delivery.info";
+
+/// After these pauses a seller that has opened an instance is asked how to use it (spec: protocol §1.6), ms after the opening. `[ours]`
+const INFO_AT_MS: [i64; 5] = [0, 30_000, 90_000, 210_000, 450_000];
+
+enum Prepared {
+    /// Nothing is to be done any more.
+    Gone,
+    /// The breaker is open.
+    Later(i64),
+    Ready {
+        call: Box<Call>,
+        target: sellers::CallTarget,
+        kind: AttemptKind,
+    },
+}
+
+/// Carries out the call of a leased job at market time `now`.
+///
+/// # Errors
+/// Those of the database; the job is then tried again.
+pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
+    let id: DeliveryId = lease.job.subject.parse().map_err(|_| db::Error::broken("a call's job whose subject is no call"))?;
+    let reader = market.clone();
+    let prepared = market.db().read(async move |tx| prepare(tx, &reader, id, now).await).await?;
+    let (call, target, kind) = match prepared {
+        Prepared::Gone => {
+            let lease = lease.clone();
+            return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
+        }
+        Prepared::Later(at) => {
+            let lease = lease.clone();
+            return market.db().write(async move |tx| jobs::postpone(tx, &lease, at).await).await;
+        }
+        Prepared::Ready { call, target, kind } => (call, target, kind),
+    };
+    let request = exchange::request_of(&call, kind, &market.entropy());
+    let exchange = exchange::run(market, &target, &request, Mode::Live).await;
+    let (market_again, lease) = (market.clone(), lease.clone());
+    market
+        .db()
+        .write(async move |tx| {
+            let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
+            conclude(tx, &ctx, &market_again, &lease, id, kind, &exchange).await
+        })
+        .await
+}
+
+async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Result<Prepared> {
+    let call = calls::get(tx, id).await?;
+    let kind = match call.state {
+        CallState::Waiting => AttemptKind::Call,
+        CallState::Polling => AttemptKind::Poll,
+        CallState::Queued | CallState::Done | CallState::GaveUp | CallState::Withdrawn => return Ok(Prepared::Gone),
+    };
+    let breaker = calls::breaker(tx, call.address_id).await?;
+    // The last attempt is made even while the breaker is open: the order is decided by it.
+    let last_at = call.started_at.unwrap_or(now) + wire::koogallery_v2::schedule(state::activity(call.scene)).give_up_after_ms();
+    if breaker.failures >= BREAKER_AFTER && breaker.open_until > now && now < last_at {
+        return Ok(Prepared::Later(breaker.open_until.min(last_at)));
+    }
+    let target = sellers::call_target(tx, market.vault(), call.address_id).await?;
+    Ok(Prepared::Ready { call: Box::new(call), target, kind })
+}
+
+async fn conclude(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    market: &Market,
+    lease: &Lease,
+    id: DeliveryId,
+    kind: AttemptKind,
+    exchange: &Exchange,
+) -> Result<()> {
+    let mut call = calls::get(tx, id).await?;
+    if !call.state.is_active() {
+        return jobs::finish(tx, lease).await;
+    }
+    let mut outcome = exchange.outcome.clone();
+    let mut attempt = exchange.attempt(kind, ctx.now);
+    if let Some(instance) = named_instance(&outcome).filter(|_| call.scene == Scene::Create) {
+        if subscriptions::instance_taken(tx, call.address_id, instance, call.subscription_id).await? {
+            "instance_taken".clone_into(&mut attempt.verdict);
+            attempt.detail = format!("the instance {instance} belongs to another order already, give each order an instance of its own");
+            outcome = Outcome::Retry(Failure::InstanceIdMissing);
+        }
+    }
+    calls::keep_attempt(tx, &mut call, attempt).await?;
+    note_breaker(tx, &call, exchange.server_failed(), ctx.now).await?;
+    match state::decide(&call, kind, &outcome, ctx.now) {
+        Step::Done { instance } => {
+            jobs::finish(tx, lease).await?;
+            call.instance_id.clone_from(&instance);
+            calls::end(tx, ctx, &mut call, CallState::Done).await?;
+            note(tx, ctx, &call, "calls.done", None).await?;
+            if let Some(info) = exchange.instance(instance.as_deref()) {
+                keep_info(tx, ctx, market, call.id, info).await?;
+            }
+            fulfil(tx, ctx, market, &call).await
+        }
+        Step::Poll { at, instance } => {
+            if call.state == CallState::Waiting {
+                note(tx, ctx, &call, "calls.begun", Some(at)).await?;
+            }
+            calls::begin_polling(tx, &mut call, instance.as_deref()).await?;
+            jobs::postpone(tx, lease, at).await
+        }
+        Step::Again { at } => {
+            note(tx, ctx, &call, "calls.failed", Some(at)).await?;
+            jobs::postpone(tx, lease, at).await
+        }
+        Step::GiveUp => {
+            jobs::finish(tx, lease).await?;
+            calls::end(tx, ctx, &mut call, CallState::GaveUp).await?;
+            note(tx, ctx, &call, "calls.gave_up", None).await?;
+            give_up(tx, ctx, market, &call).await
+        }
+    }
+}
+
+const fn named_instance(outcome: &Outcome) -> Option<&String> {
+    match outcome {
+        Outcome::Done(Payload::Instance { instance_id }) => Some(instance_id),
+        Outcome::Pending { instance_id } => instance_id.as_ref(),
+        Outcome::Done(_) | Outcome::Retry(_) | Outcome::Refused(_) => None,
+    }
+}
+
+/// Puts how a call goes into the timeline of its subscription.
+async fn note(tx: &mut Tx, ctx: &Ctx, call: &Call, action: &'static str, next_at: Option<i64>) -> Result<()> {
+    let detail = json!({
+        "scene": call.scene, "attempts": call.attempts, "verdict": call.last_verdict, "order": call.order_number, "next_at": next_at,
+    });
+    audit::record_in(tx, ctx, &call.subscription_id, action, &call.id, &detail).await
+}
+
+async fn note_breaker(tx: &mut Tx, call: &Call, server_failed: bool, now: i64) -> Result<()> {
+    let breaker = calls::breaker(tx, call.address_id).await?;
+    if server_failed {
+        return calls::set_breaker(tx, call.address_id, breaker.failed(now)).await;
+    }
+    // A healthy server's row is left alone: orders of one seller must not wait for each other here.
+    if breaker.failures > 0 { calls::set_breaker(tx, call.address_id, calls::Breaker::default()).await } else { Ok(()) }
+}
+
+/// What follows for the business when the seller has done it.
+async fn fulfil(tx: &mut Tx, ctx: &Ctx, market: &Market, call: &Call) -> Result<()> {
+    match (call.scene, &call.line_number, &call.order_number) {
+        (Scene::Create, Some(line), _) => {
+            orders::fulfilled(tx, ctx, market.edition(), line, call.instance_id.as_deref()).await?;
+            jobs::enqueue(tx, INFO_JOB, &call.id, &call.address_id.to_string(), ctx.now).await
+        }
+        (Scene::Renewal | Scene::Change, Some(line), _) => orders::fulfilled(tx, ctx, market.edition(), line, None).await,
+        (Scene::CancelRenewal | Scene::Release, _, Some(order)) => pay_back(tx, ctx, order).await,
+        (Scene::Freeze | Scene::Unfreeze | Scene::Release, _, _) => Ok(()),
+        (Scene::Create | Scene::Renewal | Scene::Change | Scene::CancelRenewal, _, _) => {
+            Err(db::Error::broken(format!("the call {} of the scene {} has no order line", call.id, call.scene)))
+        }
+    }
+}
+
+/// What follows for the business when every attempt has failed (spec: business §5.1).
+async fn give_up(tx: &mut Tx, ctx: &Ctx, market: &Market, call: &Call) -> Result<()> {
+    match (call.scene, &call.line_number, &call.order_number) {
+        (Scene::Create | Scene::Change, Some(line), _) => {
+            orders::unfulfilled(tx, ctx, market.edition(), line).await?;
+            flag_if_often(tx, ctx, market, call).await?;
+        }
+        (Scene::CancelRenewal | Scene::Release, _, Some(order)) => pay_back(tx, ctx, order).await?,
+        _ => {}
+    }
+    let args = json!({ "scene": call.scene, "order": call.order_number, "verdict": call.last_verdict, "attempts": call.attempts });
+    notices::send(tx, ctx, call.seller_id, NoticeKind::CallsStopped, &call.id, &args).await
+}
+
+async fn pay_back(tx: &mut Tx, ctx: &Ctx, order: &str) -> Result<()> {
+    // A release that was given up has paid back already; its restart must not do so again.
+    match orders::get(tx, order).await?.state {
+        OrderState::Refunding => orders::pay_back(tx, ctx, order).await,
+        _ => Ok(()),
+    }
+}
+
+async fn flag_if_often(tx: &mut Tx, ctx: &Ctx, market: &Market, call: &Call) -> Result<()> {
+    let edition = market.edition();
+    let since = Month::of(ctx.now, &edition.zone).start_at(&edition.zone);
+    let failed = calls::failed_since(tx, call.product_id, since).await?;
+    if failed > edition.failed_orders_max && catalog::flag(tx, ctx, call.product_id).await? {
+        let args = json!({ "failed_orders": failed, "max": edition.failed_orders_max });
+        notices::send(tx, ctx, call.seller_id, NoticeKind::ProductFlagged, &call.product_id, &args).await?;
+    }
+    Ok(())
+}
+
+/// How a buyer uses an instance, as the seller last said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct InstanceView {
+    /// The seller's name for it.
+    pub instance_id: String,
+    /// When the seller said so, market ms UTC.
+    pub said_at: i64,
+    /// Where the buyer works.
+    pub front_end_url: Option<String>,
+    /// Where it is administered.
+    pub admin_url: Option<String>,
+    /// The first administrator.
+    pub user_name: Option<String>,
+    /// The administrator's first password.
+    pub password: Option<String>,
+    /// Anything else.
+    pub memo: Option<String>,
+    /// What was used so far.
+    pub usage: Vec<UsageView>,
+}
+
+/// What was used of an instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct UsageView {
+    /// The amount, a decimal number as text.
+    pub value: String,
+    /// When the seller counted it, ms UTC.
+    pub counted_at: Option<i64>,
+    /// The instance to which a package's usage belongs.
+    pub package_of: Option<String>,
+    /// Where to see more.
+    pub dashboard_url: Option<String>,
+}
+
+impl InstanceView {
+    fn of(info: &InstanceInfo, said_at: i64) -> Self {
+        let app = info.app_info.clone().unwrap_or_default();
+        let usage = info.usage.iter().map(|usage| UsageView {
+            value: usage.usage_value.as_str().to_owned(),
+            counted_at: usage.statistical_at_ms,
+            package_of: usage.related_instance_id.clone(),
+            dashboard_url: usage.dashboard_url.clone(),
+        });
+        Self {
+            instance_id: info.instance_id.clone(),
+            said_at,
+            front_end_url: app.front_end_url,
+            admin_url: app.admin_url,
+            user_name: app.user_name,
+            password: app.password,
+            memo: app.memo,
+            usage: usage.collect(),
+        }
+    }
+}
+
+async fn keep_info(tx: &mut Tx, ctx: &Ctx, market: &Market, call: DeliveryId, info: &InstanceInfo) -> Result<()> {
+    let view = serde_json::to_vec(&InstanceView::of(info, ctx.now))?;
+    let sealed = market.vault().seal(&call.to_string(), &view, &ctx.entropy);
+    calls::keep_instance(tx, call, &sealed).await
+}
+
+/// Asks the seller how to use an instance that was just opened, until they say (spec: protocol §1.6).
+///
+/// # Errors
+/// Those of the database; the job is then tried again.
+pub async fn fetch_info(market: &Market, lease: &Lease, now: i64) -> Result<()> {
+    let id: DeliveryId = lease.job.subject.parse().map_err(|_| db::Error::broken("an info job whose subject is no call"))?;
+    let reader = market.clone();
+    let wanted = market
+        .db()
+        .read(async move |tx| {
+            let call = calls::get(tx, id).await?;
+            let sub = subscriptions::get(tx, call.subscription_id).await?;
+            let over = matches!(sub.state, SubscriptionState::Released | SubscriptionState::Failed);
+            let (known, instance) = (calls::instance_sealed(tx, call.subscription_id).await?, call.instance_id.clone());
+            let Some(instance) = instance.filter(|_| !over && !known.is_some_and(|(_, sealed)| sealed.is_some())) else { return Ok(None) };
+            Ok(Some((sellers::call_target(tx, reader.vault(), call.address_id).await?, instance, call.ended_at.unwrap_or(now))))
+        })
+        .await?;
+    let (market_again, lease) = (market.clone(), lease.clone());
+    let Some((target, instance, opened_at)) = wanted else {
+        return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
+    };
+    let exchange = exchange::run(market, &target, &exchange::query(&instance), Mode::Live).await;
+    market
+        .db()
+        .write(async move |tx| {
+            let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
+            let mut call = calls::get(tx, id).await?;
+            calls::keep_attempt(tx, &mut call, exchange.attempt(AttemptKind::Query, now)).await?;
+            let told = exchange.instance(Some(&instance)).filter(|info| info.app_info.is_some());
+            if let Some(info) = told {
+                keep_info(tx, &ctx, &market_again, id, info).await?;
+                return jobs::finish(tx, &lease).await;
+            }
+            match INFO_AT_MS.iter().map(|pause| opened_at + pause).find(|at| *at > now) {
+                Some(at) => jobs::postpone(tx, &lease, at).await,
+                None => jobs::finish(tx, &lease).await,
+            }
+        })
+        .await
+}
+
+/// How to use an instance: asked of the seller now, or what they last said when they do not answer (spec: protocol §1.6).
+///
+/// # Errors
+/// [`Code::NotFound`]; [`Code::SubscriptionState`] while there is no instance.
+pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: SubscriptionId) -> Result<Option<InstanceView>> {
+    let reader = market.clone();
+    let (call, target, instance) = market
+        .db()
+        .read(async move |tx| {
+            let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
+            let usable = matches!(sub.state, SubscriptionState::InUse | SubscriptionState::Frozen);
+            let missing = || Refusal::new(Code::SubscriptionState).with("state", sub.state);
+            let instance = sub.instance_id.clone().filter(|_| usable).ok_or_else(missing)?;
+            let (call, _) = calls::instance_sealed(tx, id).await?.ok_or_else(missing)?;
+            Ok((call, sellers::call_target(tx, reader.vault(), sub.address_id).await?, instance))
+        })
+        .await?;
+    let exchange = exchange::run(market, &target, &exchange::query(&instance), Mode::Live).await;
+    let (market_again, now) = (market.clone(), ctx.now);
+    market
+        .db()
+        .write(async move |tx| {
+            let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
+            let mut row = calls::get(tx, call).await?;
+            calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Query, now)).await?;
+            if let Some(info) = exchange.instance(Some(&instance)) {
+                keep_info(tx, &ctx, &market_again, call, info).await?;
+            }
+            let Some((_, Some(sealed))) = calls::instance_sealed(tx, id).await? else { return Ok(None) };
+            let open = market_again.vault().open(&call.to_string(), &sealed)?;
+            Ok(Some(serde_json::from_slice(&open)?))
+        })
+        .await
+}
+
+/// Sends the request of a call once more for debugging: signed anew, marked `testFlag=1`, so that it changes nothing at the seller
+/// (spec: protocol §1.13), and nothing here.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub async fn replay(market: &Market, ctx: &Ctx, seller: AccountId, id: DeliveryId) -> Result<Attempt> {
+    let reader = market.clone();
+    let (call, target) = market
+        .db()
+        .read(async move |tx| {
+            let call = calls::get_of(tx, seller, id).await?;
+            let target = sellers::call_target(tx, reader.vault(), call.address_id).await?;
+            Ok((call, target))
+        })
+        .await?;
+    let request = exchange::request_of(&call, AttemptKind::Call, &ctx.entropy);
+    let exchange = exchange::run(market, &target, &request, Mode::Debugging).await;
+    let now = ctx.now;
+    market
+        .db()
+        .write(async move |tx| {
+            let mut call = calls::get_of(tx, seller, id).await?;
+            let attempt = exchange.attempt(AttemptKind::Replay, now);
+            calls::keep_attempt(tx, &mut call, attempt.clone()).await?;
+            Ok(Attempt { n: call.attempts, ..attempt })
+        })
+        .await
+}
+
+/// The kinds of job this domain carries out.
+pub const JOBS: [&str; 2] = [CALL_JOB, INFO_JOB];
+
+/// The machine's time for a signature.
+fn signing_time() -> i64 {
+    wall_now()
+}

@@ -28,7 +28,7 @@ struct Shop {
 
 async fn add_seller(tx: &mut Tx, account: AccountId, address: AddressId, key: SellerKeyId, name: &str) -> Result<()> {
     let insert = sql!(
-        "INSERT INTO accounts (id, name, name_key, kind, title, created_at, version) VALUES ($1, $2, $2, 'company', $2, CAST($3 AS BIGINT), 1)"
+        "INSERT INTO accounts (id, name, name_key, kind, title, created_at, version) VALUES ($1, $2, $2, 'enterprise', $2, CAST($3 AS BIGINT), 1)"
     );
     tx.execute(insert, &[&account, &name, &NEW_YEAR_MS]).await?;
     let insert = sql!(
@@ -42,7 +42,7 @@ async fn add_seller(tx: &mut Tx, account: AccountId, address: AddressId, key: Se
     tx.execute(insert, &[&key, &account, &[0u8; 4], &NEW_YEAR_MS]).await?;
     let insert = sql!(
         "INSERT INTO production_addresses (id, seller_id, name, url, dialect, key_id, created_at, version)
-         VALUES ($1, $2, 'main', 'https://seller.example/', 'saas-2.0', $3, CAST($4 AS BIGINT), 1)"
+         VALUES ($1, $2, 'main', 'https://seller.example/', 'koogallery-v2', $3, CAST($4 AS BIGINT), 1)"
     );
     tx.execute(insert, &[&address, &account, &key, &NEW_YEAR_MS]).await.map(drop)
 }

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
-mod ledger;
-mod settlement;
-mod sellers;
 mod catalog;
+mod journeys;
+mod ledger;
+mod sellers;
+mod settlement;
 mod statements;
 mod support;

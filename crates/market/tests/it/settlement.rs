@@ -547,7 +547,8 @@ async fn the_jobs_of_the_months_follow_each_other() {
     let work = async |now: i64| {
         let mut done = 0;
         loop {
-            let leases = shop.db().write(async move |tx| db::jobs::claim(tx, now, 1, 60_000, &format!("t{done}"), 1).await).await.unwrap();
+            let leases =
+                shop.db().write(async move |tx| db::jobs::claim(tx, now, 1, 60_000, &format!("t{done}"), 1, 1).await).await.unwrap();
             let Some(lease) = leases.first() else { return done };
             if lease.job.kind == settlement::MONTH_JOB {
                 settlement::run_month_job(market, lease, now).await.unwrap();
@@ -592,7 +593,7 @@ async fn a_month_job_that_comes_early_or_has_lost_its_lease_does_nothing() {
     let market = &shop.test.market;
     shop.sells(shop.line("CS1", TEN_THOUSAND, moment("202601", 10, 10))).await;
     shop.db().write(async |tx| db::jobs::enqueue(tx, settlement::MONTH_JOB, &"202601", "", 0).await).await.unwrap();
-    let claim = async |now: i64| shop.db().write(async move |tx| db::jobs::claim(tx, now, 1, 60_000, "t", 9).await).await.unwrap();
+    let claim = async |now: i64| shop.db().write(async move |tx| db::jobs::claim(tx, now, 1, 60_000, "t", 9, 9).await).await.unwrap();
     let lease = claim(5).await.remove(0);
     settlement::run_month_job(market, &lease, 5).await.unwrap();
     assert_eq!(claim(run_day("202601") - 1).await, [], "it was put back to its day");

@@ -31,6 +31,8 @@ pub enum Behaviour {
 pub enum Lie {
     /// `newInstance` names another instance in every repeat; `queryInstance` tells about an instance that nobody asked for.
     AnotherInstance,
+    /// `newInstance` names the instance of the first order, whichever order is asked for.
+    SameInstance,
     /// `newInstance` succeeds without naming an instance.
     NoInstance,
     /// Success to everybody, whoever signed.

@@ -140,6 +140,14 @@ async fn answer(shared: Arc<Shared>, request: axum::http::Request<Incoming>) -> 
         Behaviour::Dead | Behaviour::HangsUp => Err(io::Error::other("told to hang up")),
         Behaviour::Answers(code) => Ok(json(Answer::of(code).to_json())),
         Behaviour::Lying(Lie::AnySignature) => Ok(json(unchecked(&shared, &call).to_json())),
+        Behaviour::Lying(Lie::SameInstance) => {
+            let truth = shared.sound.answer(query, &body).to_json();
+            let first = shared.sound.instances().into_iter().min_by_key(|instance| instance.opened_at);
+            Ok(json(match (&call.request, first) {
+                (Some(Request::NewInstance { .. }), Some(first)) => Answer::success().instance_id(first.instance_id).to_json(),
+                _ => truth,
+            }))
+        }
         Behaviour::Lying(lie) => {
             let truth = shared.sound.answer(query, &body).to_json();
             Ok(lied(*lie, &call, truth))
@@ -156,7 +164,7 @@ fn unchecked(shared: &Shared, call: &Call) -> Answer {
 
 fn lied(lie: Lie, call: &Call, truth: String) -> Response<Body> {
     match lie {
-        Lie::AnySignature => json(truth),
+        Lie::AnySignature | Lie::SameInstance => json(truth),
         Lie::AnotherInstance => json(another_instance(call, truth)),
         Lie::NoInstance => json(match call.request {
             Some(Request::NewInstance { .. }) => Answer::success().to_json(),

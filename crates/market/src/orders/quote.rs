@@ -1,0 +1,267 @@
+//! Prices of orders before they are placed: the same computation that places them, so a quote cannot differ from its order.
+
+use db::{Result, Tx};
+use kernel::{AccountId, Code, Ctx, Currency, Money, Period, Refusal, SkuId, SubscriptionId, order_line_number};
+use serde::{Deserialize, Serialize};
+
+use super::{LINES_MAX, LineState, OrderLine, PurchaseItem};
+use crate::catalog::{self, ChargingMode, Names, Offer, PriceUnit, Purpose};
+use crate::edition::Edition;
+use crate::pricing::{self, ChangeFacts, ChangePrice, LinePrice, PricedUnit};
+use crate::subscriptions::{self, Renewal, Subscription, SubscriptionState};
+
+/// A priced line on its way into an order.
+#[derive(Debug)]
+pub(super) struct Draft {
+    pub(super) offer: Offer,
+    pub(super) price: LinePrice,
+    pub(super) subscription: Option<SubscriptionId>,
+    pub(super) renewal: Option<Renewal>,
+    pub(super) change: Option<ChangePrice>,
+}
+
+/// A line of a quote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct QuoteLine {
+    /// Which SKU.
+    pub sku_id: SkuId,
+    /// The names.
+    pub names: Names,
+    /// Price of one unit for one month, year or once, minor units.
+    pub unit_price_minor: i64,
+    /// What the unit price is for.
+    pub unit: PriceUnit,
+    /// How many units.
+    pub quantity: i64,
+    /// How long.
+    pub period: Option<Period>,
+    /// unit price × quantity × number of periods; or the fee of a change. Minor units, tax included.
+    pub amount_minor: i64,
+    /// The tax rate inside.
+    pub tax_bp: i64,
+    /// The tax inside, minor units.
+    pub tax_minor: i64,
+    /// How the fee of a change comes about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangePrice>,
+}
+
+/// What something costs now, to the cent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Quote {
+    /// The currency.
+    pub currency: Currency,
+    /// The lines.
+    pub lines: Vec<QuoteLine>,
+    /// The sum of the taxes inside, minor units.
+    pub tax_minor: i64,
+    /// The sum, minor units.
+    pub total_minor: i64,
+}
+
+impl Draft {
+    pub(super) fn into_line(self, order_number: &str, position: i64) -> OrderLine {
+        OrderLine {
+            number: order_line_number(order_number, position),
+            order_number: order_number.to_owned(),
+            position,
+            state: LineState::Waiting,
+            subscription_id: self.subscription,
+            refunds_line: None,
+            product_id: self.offer.product_id,
+            edition_id: self.offer.edition_id,
+            sku_id: self.offer.sku_id,
+            price_id: self.offer.price_id,
+            address_id: self.offer.address_id,
+            names: self.offer.names,
+            charging_mode: self.offer.charging_mode,
+            period: self.price.period,
+            quantity: self.price.quantity,
+            unit_price_minor: self.price.unit_price.minor,
+            amount_minor: self.price.amount.minor,
+            tax_bp: self.price.tax.bp,
+            tax_minor: self.price.tax_amount.minor,
+            fee_bp: self.price.fee.bp,
+            refund_rule: self.offer.refund_rule,
+            effective_at: None,
+            ends_at: None,
+            done_at: None,
+            renewal: self.renewal,
+        }
+    }
+
+    fn into_quote(self) -> QuoteLine {
+        QuoteLine {
+            sku_id: self.offer.sku_id,
+            unit: self.offer.unit,
+            names: self.offer.names,
+            unit_price_minor: self.price.unit_price.minor,
+            quantity: self.price.quantity,
+            period: self.price.period,
+            amount_minor: self.price.amount.minor,
+            tax_bp: self.price.tax.bp,
+            tax_minor: self.price.tax_amount.minor,
+            change: self.change,
+        }
+    }
+}
+
+pub(super) fn total(edition: &Edition, drafts: &[Draft]) -> Result<Money> {
+    let mut total = Money::zero(edition.currency);
+    for draft in drafts {
+        total = total.add(draft.price.amount)?;
+    }
+    Ok(total)
+}
+
+fn quote(edition: &Edition, drafts: Vec<Draft>) -> Result<Quote> {
+    let total_minor = total(edition, &drafts)?.minor;
+    let lines: Vec<QuoteLine> = drafts.into_iter().map(Draft::into_quote).collect();
+    let tax_minor = lines.iter().map(|line| line.tax_minor).sum();
+    Ok(Quote { currency: edition.currency, lines, tax_minor, total_minor })
+}
+
+/// What a purchase costs now.
+///
+/// # Errors
+/// As [`super::place`].
+pub async fn quote_purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, items: &[PurchaseItem]) -> Result<Quote> {
+    let drafts = purchase(tx, edition, buyer, items).await?;
+    quote(edition, drafts)
+}
+
+/// What renewing a subscription costs now.
+///
+/// # Errors
+/// [`Code::NotFound`], [`Code::NotPeriodic`], [`Code::SubscriptionState`]; [`Code::NotOnSale`] and [`Code::PriceMissing`] when it is no
+/// longer sold for such a period.
+pub async fn quote_renewal(tx: &mut Tx, edition: &Edition, buyer: AccountId, id: SubscriptionId, period: Period) -> Result<Quote> {
+    let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
+    let draft = renewal(tx, edition, &sub, period).await?;
+    quote(edition, vec![draft])
+}
+
+/// What changing a subscription costs now (spec: business §5.5).
+///
+/// # Errors
+/// [`Code::NotFound`], [`Code::NotPeriodic`], [`Code::SubscriptionState`], [`Code::ChangeTarget`], [`Code::ChangeNotUpgrade`],
+/// [`Code::QuantityInvalid`], [`Code::NotOnSale`].
+pub async fn quote_change(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    edition: &Edition,
+    buyer: AccountId,
+    id: SubscriptionId,
+    sku: SkuId,
+    quantity: i64,
+) -> Result<Quote> {
+    let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
+    let draft = change(tx, ctx, edition, &sub, sku, quantity).await?;
+    quote(edition, vec![draft])
+}
+
+pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, items: &[PurchaseItem]) -> Result<Vec<Draft>> {
+    if items.is_empty() || items.len() > LINES_MAX {
+        return Err(Refusal::field("items", format!("count:1-{LINES_MAX}")).into());
+    }
+    let mut drafts: Vec<Draft> = Vec::with_capacity(items.len());
+    for item in items {
+        let period = item.period.map(|p| Period::new(p.unit, p.count)).transpose()?;
+        let offer = catalog::offer(tx, item.sku_id, pricing::unit_of(period), Purpose::Purchase).await?;
+        if offer.seller_id == buyer {
+            return Err(Refusal::new(Code::OwnProduct).into());
+        }
+        if drafts.first().is_some_and(|first| first.offer.seller_id != offer.seller_id) {
+            return Err(Refusal::field("items", "one-seller").into());
+        }
+        let renewal = item.renewal.filter(|_| offer.charging_mode == ChargingMode::Period);
+        renewal.as_ref().map(Renewal::check).transpose()?;
+        let price = pricing::price_line(&offer, item.quantity, period, edition)?;
+        drafts.push(Draft { offer, price, subscription: None, renewal, change: None });
+    }
+    Ok(drafts)
+}
+
+pub(super) async fn renewal(tx: &mut Tx, edition: &Edition, sub: &Subscription, period: Period) -> Result<Draft> {
+    alive_and_periodic(sub)?;
+    let period = Period::new(period.unit, period.count)?;
+    let offer = catalog::offer(tx, sub.sku_id, pricing::unit_of(Some(period)), Purpose::Renewal).await?;
+    let price = pricing::price_line(&offer, sub.quantity, Some(period), edition)?;
+    Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: None })
+}
+
+pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscription, sku: SkuId, quantity: i64) -> Result<Draft> {
+    alive_and_periodic(sub)?;
+    let over = || Refusal::new(Code::SubscriptionState).with("state", sub.state);
+    if sub.state != SubscriptionState::InUse {
+        return Err(over().into());
+    }
+    let (Some(anchor_at), Some(ends_at), Some(unit)) = (sub.anchor_at, sub.ends_at, sub.period_unit) else {
+        return Err(Refusal::new(Code::NotPeriodic).into());
+    };
+    if ends_at <= ctx.now {
+        return Err(over().into());
+    }
+    let mut offers = Vec::new();
+    for unit in [PriceUnit::Month, PriceUnit::Year] {
+        match catalog::offer(tx, sku, unit, Purpose::Change).await {
+            Ok(offer) => offers.push(offer),
+            Err(error) if error.code() == Some(Code::PriceMissing) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if offers.first().is_none_or(|offer| offer.edition_id != sub.edition_id) {
+        return Err(Refusal::new(Code::ChangeTarget).into());
+    }
+    let old_unit = pricing::unit_of(Some(Period { unit, count: 1 }));
+    let old = PricedUnit { unit: old_unit, unit_price: old_unit_price(tx, edition, sub, old_unit).await?, quantity: sub.quantity };
+    let new_prices: Vec<_> = offers.iter().map(|offer| (offer.unit, offer.price_id, offer.unit_price)).collect();
+    let facts = ChangeFacts {
+        anchor_at,
+        now: ctx.now,
+        ends_at,
+        old,
+        new_prices: &new_prices,
+        new_quantity: quantity,
+        tax: edition.tax(offers[0].tax_kind),
+        zone: &edition.zone,
+    };
+    let change = pricing::change_fee(&facts)?;
+    let offer = offers.into_iter().find(|offer| offer.price_id == change.new_price_id).ok_or_else(|| Refusal::new(Code::PriceMissing))?;
+    offer.quantity.admit(quantity)?;
+    let price = LinePrice {
+        unit_price: offer.unit_price,
+        quantity,
+        period: None,
+        periods: 1,
+        amount: change.fee,
+        tax: change.tax,
+        tax_amount: change.tax_amount,
+        fee: edition.fee_common,
+    };
+    Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: Some(change) })
+}
+
+/// The current price of what the subscription is; the one it was bought at when that is no longer sold.
+async fn old_unit_price(tx: &mut Tx, edition: &Edition, sub: &Subscription, unit: PriceUnit) -> Result<Money> {
+    match catalog::offer(tx, sub.sku_id, unit, Purpose::Change).await {
+        Ok(offer) => Ok(offer.unit_price),
+        Err(error) if matches!(error.code(), Some(Code::PriceMissing | Code::NotOnSale)) => {
+            let purchase = super::line(tx, &sub.purchase_line).await?;
+            Ok(Money::new(purchase.unit_price_minor, edition.currency))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn alive_and_periodic(sub: &Subscription) -> Result<(), Refusal> {
+    if sub.charging_mode != ChargingMode::Period {
+        return Err(Refusal::new(Code::NotPeriodic));
+    }
+    match sub.state {
+        SubscriptionState::InUse | SubscriptionState::Frozen => Ok(()),
+        state @ (SubscriptionState::Opening | SubscriptionState::Released | SubscriptionState::Failed) => {
+            Err(Refusal::new(Code::SubscriptionState).with("state", state))
+        }
+    }
+}

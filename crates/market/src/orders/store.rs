@@ -1,0 +1,248 @@
+//! The tables `orders` and `order_lines`.
+
+use std::collections::HashMap;
+
+use db::{Error, FromRow, Result, Row, Tx, sql};
+use kernel::{Period, PeriodUnit, SubscriptionId, ToScalar};
+
+use super::{LineState, Order, OrderLine, OrderState};
+use crate::page::PageRequest;
+use crate::subscriptions::Whose;
+
+impl FromRow for Order {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            number: row.take()?,
+            kind: row.take()?,
+            state: row.take()?,
+            buyer_id: row.take()?,
+            buyer_user: row.take()?,
+            seller_id: row.take()?,
+            currency: row.take()?,
+            total_minor: row.take()?,
+            created_at: row.take()?,
+            pay_until: row.take()?,
+            paid_at: row.take()?,
+            closed_at: row.take()?,
+            close_reason: row.take()?,
+            lines: Vec::new(),
+        })
+    }
+}
+
+impl FromRow for OrderLine {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self {
+            number: row.take()?,
+            order_number: row.take()?,
+            position: row.take()?,
+            state: row.take()?,
+            subscription_id: row.take()?,
+            refunds_line: row.take()?,
+            product_id: row.take()?,
+            edition_id: row.take()?,
+            sku_id: row.take()?,
+            price_id: row.take()?,
+            address_id: row.take()?,
+            names: serde_json::from_str(&row.take::<String>()?)?,
+            charging_mode: row.take()?,
+            period: {
+                let (unit, count): (Option<PeriodUnit>, Option<i64>) = (row.take()?, row.take()?);
+                unit.zip(count).map(|(unit, count)| Period { unit, count })
+            },
+            quantity: row.take()?,
+            unit_price_minor: row.take()?,
+            amount_minor: row.take()?,
+            tax_bp: row.take()?,
+            tax_minor: row.take()?,
+            fee_bp: row.take()?,
+            refund_rule: row.take()?,
+            effective_at: row.take()?,
+            ends_at: row.take()?,
+            done_at: row.take()?,
+            renewal: row.take::<Option<String>>()?.map(|text| serde_json::from_str(&text)).transpose()?,
+        })
+    }
+}
+
+macro_rules! order_columns {
+    () => {
+        "number, kind, state, buyer_id, buyer_user, seller_id, currency, total_minor, created_at, pay_until, paid_at, closed_at, close_reason"
+    };
+}
+
+macro_rules! line_columns {
+    () => {
+        "number, order_number, position, state, subscription_id, refunds_line, product_id, edition_id, sku_id, price_id, address_id, names,
+         charging_mode, period_unit, period_count, quantity, unit_price_minor, amount_minor, tax_bp, tax_minor, fee_bp, refund_rule,
+         effective_at, ends_at, done_at, renewal"
+    };
+}
+
+pub(super) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
+    let statement =
+        sql!(concat!("INSERT INTO orders (", order_columns!(), ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"));
+    let params: [&dyn ToScalar; 13] = [
+        &order.number,
+        &order.kind,
+        &order.state,
+        &order.buyer_id,
+        &order.buyer_user,
+        &order.seller_id,
+        &order.currency,
+        &order.total_minor,
+        &order.created_at,
+        &order.pay_until,
+        &order.paid_at,
+        &order.closed_at,
+        &order.close_reason,
+    ];
+    tx.execute(statement, &params).await?;
+    for line in &order.lines {
+        insert_line(tx, line).await?;
+    }
+    Ok(())
+}
+
+async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
+    let statement = sql!(concat!(
+        "INSERT INTO order_lines (",
+        line_columns!(),
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"
+    ));
+    let names = serde_json::to_string(&line.names)?;
+    let renewal = line.renewal.as_ref().map(serde_json::to_string).transpose()?;
+    let (unit, count) = (line.period.map(|p| p.unit), line.period.map(|p| p.count));
+    let params: [&dyn ToScalar; 26] = [
+        &line.number,
+        &line.order_number,
+        &line.position,
+        &line.state,
+        &line.subscription_id,
+        &line.refunds_line,
+        &line.product_id,
+        &line.edition_id,
+        &line.sku_id,
+        &line.price_id,
+        &line.address_id,
+        &names,
+        &line.charging_mode,
+        &unit,
+        &count,
+        &line.quantity,
+        &line.unit_price_minor,
+        &line.amount_minor,
+        &line.tax_bp,
+        &line.tax_minor,
+        &line.fee_bp,
+        &line.refund_rule,
+        &line.effective_at,
+        &line.ends_at,
+        &line.done_at,
+        &renewal,
+    ];
+    tx.execute(statement, &params).await.map(drop)
+}
+
+/// Writes how an order stands, if it still stood as `was`.
+pub(super) async fn update(tx: &mut Tx, order: &Order, was: OrderState) -> Result<()> {
+    let statement = sql!("UPDATE orders SET state = $1, paid_at = $2, closed_at = $3, close_reason = $4 WHERE number = $5 AND state = $6");
+    let params: [&dyn ToScalar; 6] = [&order.state, &order.paid_at, &order.closed_at, &order.close_reason, &order.number, &was];
+    if tx.execute(statement, &params).await? == 0 { Err(Error::Again) } else { Ok(()) }
+}
+
+/// Writes how a line stands, if it still stood as `was`.
+pub(super) async fn update_line(tx: &mut Tx, line: &OrderLine, was: LineState) -> Result<()> {
+    let statement = sql!(
+        "UPDATE order_lines SET state = $1, subscription_id = $2, effective_at = $3, ends_at = $4, done_at = $5 WHERE number = $6 AND state = $7"
+    );
+    let params: [&dyn ToScalar; 7] =
+        [&line.state, &line.subscription_id, &line.effective_at, &line.ends_at, &line.done_at, &line.number, &was];
+    if tx.execute(statement, &params).await? == 0 { Err(Error::Again) } else { Ok(()) }
+}
+
+pub(super) async fn find(tx: &mut Tx, number: &str) -> Result<Option<Order>> {
+    let order: Option<Order> = tx.find(sql!(concat!("SELECT ", order_columns!(), " FROM orders WHERE number = $1")), &[&number]).await?;
+    let Some(mut order) = order else { return Ok(None) };
+    let lines = sql!(concat!("SELECT ", line_columns!(), " FROM order_lines WHERE order_number = $1 ORDER BY position"));
+    order.lines = tx.all(lines, &[&number]).await?;
+    Ok(Some(order))
+}
+
+pub(super) async fn find_line(tx: &mut Tx, number: &str) -> Result<Option<OrderLine>> {
+    tx.find(sql!(concat!("SELECT ", line_columns!(), " FROM order_lines WHERE number = $1")), &[&number]).await
+}
+
+pub(super) async fn lines_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<OrderLine>> {
+    let statement = sql!(concat!("SELECT ", line_columns!(), " FROM order_lines WHERE subscription_id = $1 ORDER BY number LIMIT 10000"));
+    tx.all(statement, &[&subscription]).await
+}
+
+pub(super) async fn list(tx: &mut Tx, whose: Whose, state: Option<OrderState>, page: &PageRequest) -> Result<Vec<Order>> {
+    let (after, fetch) = (&page.after, page.fetch());
+    let mut orders: Vec<Order> = match whose {
+        Whose::Buyer(buyer) => {
+            let statement = sql!(concat!(
+                "SELECT ",
+                order_columns!(),
+                " FROM orders WHERE buyer_id = $1 AND ($2 = '' OR number < $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                  ORDER BY number DESC LIMIT $4"
+            ));
+            tx.all(statement, &[&buyer, after, &state, &fetch]).await?
+        }
+        Whose::Seller(seller) => {
+            let statement = sql!(concat!(
+                "SELECT ",
+                order_columns!(),
+                " FROM orders WHERE seller_id = $1 AND ($2 = '' OR number < $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                  ORDER BY number DESC LIMIT $4"
+            ));
+            tx.all(statement, &[&seller, after, &state, &fetch]).await?
+        }
+        Whose::Everybody => {
+            let statement = sql!(concat!(
+                "SELECT ",
+                order_columns!(),
+                " FROM orders WHERE ($1 = '' OR number < $1) AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY number DESC LIMIT $3"
+            ));
+            tx.all(statement, &[after, &state, &fetch]).await?
+        }
+    };
+    // The lines of the whole page at once: its orders are a range of numbers, of which other people's are left out.
+    if let (Some(newest), Some(oldest)) = (orders.first(), orders.last()) {
+        let statement = sql!(concat!(
+            "SELECT ",
+            line_columns!(),
+            " FROM order_lines WHERE order_number >= $1 AND order_number <= $2 AND order_number IN
+                (SELECT number FROM orders WHERE number >= $1 AND number <= $2 AND (CAST($3 AS TEXT) IS NULL OR buyer_id = $3)
+                   AND (CAST($4 AS TEXT) IS NULL OR seller_id = $4))
+              ORDER BY order_number, position"
+        ));
+        let (buyer, seller) = match whose {
+            Whose::Buyer(buyer) => (Some(buyer), None),
+            Whose::Seller(seller) => (None, Some(seller)),
+            Whose::Everybody => (None, None),
+        };
+        let lines: Vec<OrderLine> = tx.all(statement, &[&oldest.number, &newest.number, &buyer, &seller]).await?;
+        let mut by_order: HashMap<String, Vec<OrderLine>> = HashMap::new();
+        for line in lines {
+            by_order.entry(line.order_number.clone()).or_default().push(line);
+        }
+        for order in &mut orders {
+            order.lines = by_order.remove(&order.number).unwrap_or_default();
+        }
+    }
+    Ok(orders)
+}
+
+pub(super) async fn unpaid_due(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<String>> {
+    let statement =
+        sql!("SELECT number FROM orders WHERE state = 'pending_payment' AND pay_until <= $1 ORDER BY pay_until, number LIMIT $2");
+    let rows: Vec<(String,)> = tx.all(statement, &[&now, &limit]).await?;
+    Ok(rows.into_iter().map(|(number,)| number).collect())
+}
+
+pub(super) async fn next_unpaid_due(tx: &mut Tx) -> Result<Option<i64>> {
+    let statement = sql!("SELECT MIN(pay_until) FROM orders WHERE state = 'pending_payment'");
+    tx.one::<(Option<i64>,)>(statement, &[]).await.map(|(due_at,)| due_at)
+}
