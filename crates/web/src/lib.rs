@@ -10,6 +10,7 @@
 pub mod answer;
 mod api;
 pub mod auth;
+mod compat;
 pub mod extract;
 mod health;
 pub mod limits;
@@ -128,6 +129,7 @@ pub fn app(state: AppState) -> Result<Router, serde_json::Error> {
     let (api, document) = routes().split_for_parts();
     let document = Bytes::from(serde_json::to_vec(&openapi::finish(document))?);
     let router = api
+        .merge(compat::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))

@@ -173,3 +173,5 @@ rule-charging-mode = does not fit the way the edition is charged
 rule-visible_ascii = must have { $min } to { $max } visible ASCII characters without spaces
 rule-bank_account = must be a bank account number of letters and digits
 rule-confirm = must repeat the id of what is to be retired for good
+rule-alone = must not be sent together with the other way to say it
+rule-one-seller = must all be of one seller; place an order for each seller

@@ -173,3 +173,5 @@ rule-charging-mode = 与该规格的计费模式不符
 rule-visible_ascii = 须为 { $min } 至 { $max } 个可见 ASCII 字符，不含空格
 rule-bank_account = 须为由字母和数字组成的银行账号
 rule-confirm = 须再次填写要永久下架的对象的 ID
+rule-alone = 不能与另一种写法同时使用
+rule-one-seller = 须属于同一商家，请按商家分别下单

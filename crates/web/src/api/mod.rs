@@ -2,11 +2,14 @@
 
 mod account;
 mod accounts;
+mod calls;
 mod catalog;
 mod operator;
+mod orders;
 mod sandbox;
 mod sellers;
 mod settlement;
+mod subscriptions;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -18,7 +21,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(accounts::routes())
         .merge(account::routes())
         .merge(catalog::routes())
+        .merge(orders::routes())
+        .merge(subscriptions::routes())
         .merge(sellers::routes())
+        .merge(calls::routes())
         .merge(settlement::routes())
         .merge(operator::routes())
         .merge(sandbox::routes())

@@ -1,8 +1,11 @@
 //! From an application to sell to a product that everybody sees.
 
+use std::time::Duration;
+
 use market::accounts::Permission as P;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use web::Settings;
 
 use crate::people::{self, Person};
 use crate::support::{Answer, TestApp};
@@ -17,7 +20,16 @@ pub(crate) struct Fair {
 impl Fair {
     /// A market with its operator and somebody who wants to sell.
     pub(crate) async fn new() -> Self {
-        let app = TestApp::new().await;
+        Self::at(TestApp::new().await).await
+    }
+
+    /// The same, where sellers may have their servers on this machine.
+    pub(crate) async fn near() -> Self {
+        let production_addresses = testkit::sellers::client_settings(Duration::from_secs(2)).policy;
+        Self::at(TestApp::with(Settings { production_addresses, ..TestApp::patient() }).await).await
+    }
+
+    async fn at(app: TestApp) -> Self {
         let operator = people::operator(&app.market).await;
         let seller_person = people::buyer(&app.market, "nebula").await;
         let (operator, seller) = (people::session(&app.market, &operator).await, people::session(&app.market, &seller_person).await);
@@ -55,7 +67,11 @@ impl Fair {
 
     /// A production address with its key.
     pub(crate) async fn address(&self, url: &str) -> Answer {
-        let key = self.post("/seller/signing-keys", &self.seller, json!({ "name": "main" })).await;
+        self.address_with(url, json!({ "name": "main" })).await
+    }
+
+    pub(crate) async fn address_with(&self, url: &str, key: Value) -> Answer {
+        let key = self.post("/seller/signing-keys", &self.seller, key).await;
         assert_eq!(key.status, StatusCode::CREATED, "{key:?}");
         let address = json!({ "name": "main", "url": url, "dialect": "koogallery-v2", "key_id": key.body["key"]["id"] });
         self.post("/seller/addresses", &self.seller, address).await

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use db::Db;
 use db::scratch::Scratch;
@@ -16,7 +17,7 @@ use web::{AppState, Settings};
 /// A sandbox market with its doors open on the loopback.
 pub(crate) struct TestApp {
     pub(crate) market: Market,
-    base: String,
+    pub(crate) base: String,
     client: reqwest::Client,
     server: JoinHandle<()>,
     _scratch: Scratch,
@@ -56,10 +57,13 @@ impl Answer {
 
 impl TestApp {
     pub(crate) async fn new() -> Self {
-        // A test knocks faster than any client; what the limits do has tests of its own.
+        Self::with(Self::patient()).await
+    }
+
+    /// A test knocks faster than any client; what the limits do has tests of its own.
+    pub(crate) fn patient() -> Settings {
         let many = NonZeroU32::new(100_000).unwrap();
-        let limits = Settings { sign_ins_per_minute: many, requests_per_second: many, requests_burst: many, ..Settings::default() };
-        Self::with(limits).await
+        Settings { sign_ins_per_minute: many, requests_per_second: many, requests_burst: many, ..Settings::default() }
     }
 
     pub(crate) async fn with(settings: Settings) -> Self {
@@ -72,7 +76,7 @@ impl TestApp {
             edition: Edition::defaults(EditionKind::Cn),
             master_key: [7; 32],
             entropy: Entropy::from_seed([42; 32]),
-            outbound: outbound::Client::new(outbound::Settings::default()).unwrap(),
+            outbound: testkit::sellers::client(Duration::from_secs(2)),
         };
         let market = Market::open(setup).await.unwrap();
         let router = web::app(AppState::new(market.clone(), settings).unwrap()).unwrap();
