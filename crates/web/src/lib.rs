@@ -1,6 +1,6 @@
 //! Everything HTTP coming in: the REST API under `/api/v1`, its OpenAPI document at `/openapi.json` and `/docs`, health and metrics.
 //!
-//! A request passes, from outside to inside: [`observe`](mod@observe) (id, span, time limit, problems, headers, counts), the guard against panics, the
+//! A request passes, from outside to inside: `observe` (id, span, time limit, problems, headers, counts), the guard against panics, the
 //! router, and the extractors of its handler ([`auth`] and [`extract`]). A handler is one paragraph: extract, one use case of `market` in one
 //! transaction, answer.
 //!
@@ -133,6 +133,7 @@ pub fn app(state: AppState) -> Result<Router, serde_json::Error> {
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))
+        .route("/problems/{code}", get(problem::explain))
         .route("/openapi.json", get(async move || openapi::serve(document.clone())))
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")));
     Ok(layered(router, &state).with_state(state))

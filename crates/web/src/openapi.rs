@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use kernel::Code;
-use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
@@ -70,8 +70,10 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         components.responses.insert(group.name.to_owned(), RefOr::T(problem_response(&group)));
     }
     for item in document.paths.paths.values_mut() {
+        let versioned = operations(item).any(|operation| takes(operation, &ParameterIn::Header, "if-match"));
         for operation in operations(item) {
             admit_cookies(operation);
+            describe_success(operation, versioned);
             add_problems(operation);
         }
     }
@@ -131,20 +133,49 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
 }
 
+/// What every success has: a description, the address of what was made, the version of what two people may edit.
+fn describe_success(operation: &mut Operation, versioned: bool) {
+    for (status, response) in &mut operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        let (text, has_body) = match status.as_str() {
+            "201" => ("Made.", true),
+            "204" => ("Done.", false),
+            _ => ("The answer.", true),
+        };
+        if response.description.is_empty() {
+            text.clone_into(&mut response.description);
+        }
+        if status == "201" {
+            response.headers.insert("Location".to_owned(), header("The path of what was made."));
+        }
+        if versioned && has_body {
+            response.headers.insert("ETag".to_owned(), header("The version; send it back as If-Match with a change."));
+        }
+    }
+}
+
+fn header(description: &str) -> RefOr<Header> {
+    RefOr::T(HeaderBuilder::new().schema(Some(String::schema())).description(Some(description)).build())
+}
+
+/// Whether an operation takes a parameter of this name, or any when the name is empty.
+fn takes(operation: &Operation, place: &ParameterIn, name: &str) -> bool {
+    let parameters = operation.parameters.iter().flatten();
+    parameters.filter_map(parameter).any(|p| p.parameter_in == *place && (name.is_empty() || p.name.eq_ignore_ascii_case(name)))
+}
+
 fn add_problems(operation: &mut Operation) {
-    let has = |wanted: ParameterIn, name: &str| {
-        let parameters = operation.parameters.iter().flatten();
-        parameters.filter_map(parameter).any(|p| p.parameter_in == wanted && (name.is_empty() || p.name.eq_ignore_ascii_case(name)))
-    };
-    let (query, path) = (has(ParameterIn::Query, ""), has(ParameterIn::Path, ""));
-    let (once, versioned) = (has(ParameterIn::Header, "idempotency-key"), has(ParameterIn::Header, "if-match"));
+    let (query, path) = (takes(operation, &ParameterIn::Query, ""), takes(operation, &ParameterIn::Path, ""));
+    let once = takes(operation, &ParameterIn::Header, "idempotency-key");
+    let versioned = takes(operation, &ParameterIn::Header, "if-match");
     let secured = operation.security.as_ref().is_some_and(|all| !all.is_empty());
     let body = operation.request_body.is_some();
     for ProblemGroup { name, status } in problem_groups() {
         let applies = match status {
             StatusCode::BAD_REQUEST => body || query || once,
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => secured,
-            StatusCode::NOT_FOUND => path,
+            // A sign-in is refused with these, too.
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => secured || body,
+            StatusCode::NOT_FOUND => path || body || secured,
             StatusCode::CONFLICT => body || once || path,
             StatusCode::PAYLOAD_TOO_LARGE | StatusCode::UNSUPPORTED_MEDIA_TYPE | StatusCode::UNPROCESSABLE_ENTITY => body,
             StatusCode::PRECONDITION_FAILED | StatusCode::PRECONDITION_REQUIRED => versioned,

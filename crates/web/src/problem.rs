@@ -7,14 +7,15 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use kernel::{Class, Code, Refusal};
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 
+use crate::extract::Segment;
 use crate::scope::Scope;
 use crate::texts;
 
@@ -247,6 +248,21 @@ fn retry_after(refusal: &Refusal) -> Option<u64> {
         Code::Unavailable | Code::ClockBusy => Some(RETRY_SECONDS),
         _ => None,
     }
+}
+
+/// What a kind of problem is.
+#[derive(Serialize)]
+struct Explanation {
+    code: &'static str,
+    title: String,
+    status: u16,
+}
+
+/// `/problems/{code}`, where the `type` of a problem leads: what it is, in the reader's language.
+pub(crate) async fn explain(Extension(scope): Extension<Scope>, Segment(key): Segment<String>) -> ApiResult<Response> {
+    let code = Code::ALL.iter().find(|code| code.key() == key).ok_or_else(|| ApiError::refused(Code::NotFound))?;
+    let title = texts::title(scope.locale(), *code);
+    Ok(Json(Explanation { code: code.key(), title, status: status(*code).as_u16() }).into_response())
 }
 
 /// A fault and its causes in one line.

@@ -27,12 +27,11 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// Which calls.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct CallFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<CallState>,
     /// Only those for this subscription.
-    #[param(value_type = Option<String>)]
     subscription_id: Option<SubscriptionId>,
 }
 
@@ -48,7 +47,7 @@ struct CallReport {
 /// Calls to my servers
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/seller/calls", tag = "seller", operation_id = "list_calls", params(PagingQuery),
+#[utoipa::path(get, path = "/seller/calls", tag = "seller", operation_id = "list_calls", params(PagingQuery, CallFilter),
     security(("bearer" = ["seller.view"])), responses((status = OK, body = List<Call>)))]
 async fn list_calls(
     State(app): State<AppState>,
@@ -108,22 +107,20 @@ async fn replay_call(
 
 /// Which calls.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct AnyCallFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<CallState>,
     /// Only those for this subscription.
-    #[param(value_type = Option<String>)]
     subscription_id: Option<SubscriptionId>,
     /// Only those to this seller.
-    #[param(value_type = Option<String>)]
     seller_id: Option<AccountId>,
 }
 
 /// Calls to sellers' servers
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/operator/calls", tag = "operator", operation_id = "list_all_calls", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/calls", tag = "operator", operation_id = "list_all_calls", params(PagingQuery, AnyCallFilter),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<Call>)))]
 async fn list_all_calls(
     State(app): State<AppState>,

@@ -42,6 +42,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// What is looked for.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Search {
     /// Only products with this in their name, in either language, whatever the case; up to 100 characters.
     query: Option<String>,
@@ -50,7 +51,7 @@ struct Search {
 /// Products on sale
 ///
 /// Newest first. Open to everybody.
-#[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products", params(PagingQuery),
+#[utoipa::path(get, path = "/products", tag = "products", operation_id = "list_products", params(PagingQuery, Search),
     responses((status = OK, body = List<ProductCard>)))]
 async fn list_products(
     State(app): State<AppState>,
@@ -72,16 +73,16 @@ async fn show_product(State(app): State<AppState>, _: Visitor, Segment(id): Segm
 
 /// Which products.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct OwnFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<ProductState>,
 }
 
 /// My products
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/seller/products", tag = "seller", operation_id = "list_own_products", params(PagingQuery),
+#[utoipa::path(get, path = "/seller/products", tag = "seller", operation_id = "list_own_products", params(PagingQuery, OwnFilter),
     security(("bearer" = ["seller.view"])), responses((status = OK, body = List<ProductSummary>)))]
 async fn list_own_products(
     State(app): State<AppState>,
@@ -273,9 +274,9 @@ async fn retire_own_sku(
 
 /// Which products.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct ProductFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<ProductState>,
     /// Only those whose orders failed too often in a month; the state is not looked at then.
     #[serde(default)]
@@ -286,7 +287,7 @@ struct ProductFilter {
 /// Products of every seller
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/operator/products", tag = "operator", operation_id = "list_all_products", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/products", tag = "operator", operation_id = "list_all_products", params(PagingQuery, ProductFilter),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<ProductSummary>)))]
 async fn list_all_products(
     State(app): State<AppState>,

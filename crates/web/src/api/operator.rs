@@ -30,13 +30,14 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// Which accounts.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct AccountFilter {
     /// Only those whose names begin with this, however it is typed.
     name: Option<String>,
 }
 
 /// Accounts
-#[utoipa::path(get, path = "/operator/accounts", tag = "operator", operation_id = "list_accounts", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/accounts", tag = "operator", operation_id = "list_accounts", params(PagingQuery, AccountFilter),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<Account>)))]
 async fn list_accounts(
     State(app): State<AppState>,
@@ -82,23 +83,23 @@ async fn show_account(
     Ok(Json(app.read(report).await?))
 }
 
-/// Whose deposits.
+/// Whose.
 #[derive(Deserialize, utoipa::IntoParams)]
-struct DepositFilter {
+#[into_params(parameter_in = Query)]
+struct OfAccount {
     /// Only those of this account.
-    #[param(value_type = Option<String>)]
     account_id: Option<AccountId>,
 }
 
 /// Deposits
 ///
 /// Recorded bank transfers, newest first.
-#[utoipa::path(get, path = "/operator/deposits", tag = "operator", operation_id = "list_deposits", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/deposits", tag = "operator", operation_id = "list_deposits", params(PagingQuery, OfAccount),
     security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Deposit>)))]
 async fn list_deposits(
     State(app): State<AppState>,
     _: Operator<operator::Finance>,
-    Query(filter): Query<DepositFilter>,
+    Query(filter): Query<OfAccount>,
     Paging(page): Paging,
 ) -> ApiResult<List<Deposit>> {
     Ok(app.read(async move |tx| ledger::deposits(tx, filter.account_id, &page).await).await?.into())
@@ -161,6 +162,7 @@ async fn list_book(
 
 /// What the transactions are for.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct TransactionFilter {
     /// An order number, a deposit or a statement.
     reference: String,
@@ -170,7 +172,7 @@ struct TransactionFilter {
 ///
 /// With their postings, oldest first.
 #[utoipa::path(get, path = "/operator/ledger/transactions", tag = "operator", operation_id = "list_transactions",
-    security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Transaction>)))]
+    params(TransactionFilter), security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Transaction>)))]
 async fn list_transactions(
     State(app): State<AppState>,
     _: Operator<operator::Finance>,
@@ -183,12 +185,12 @@ async fn list_transactions(
 /// The audit
 ///
 /// Who changed what, newest first.
-#[utoipa::path(get, path = "/operator/audit", tag = "operator", operation_id = "list_audit", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/audit", tag = "operator", operation_id = "list_audit", params(PagingQuery, OfAccount),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<AuditEntry>)))]
 async fn list_audit(
     State(app): State<AppState>,
     _: Operator<operator::View>,
-    Query(filter): Query<DepositFilter>,
+    Query(filter): Query<OfAccount>,
     Paging(page): Paging,
 ) -> ApiResult<List<AuditEntry>> {
     Ok(app.read(async move |tx| audit::search(tx, filter.account_id, &page).await).await?.into())

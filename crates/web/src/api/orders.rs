@@ -84,16 +84,16 @@ pub(super) fn created(order: Value) -> Created<Value> {
 
 /// Which orders.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct OrderFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<OrderState>,
 }
 
 /// My orders
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/orders", tag = "orders", operation_id = "list_orders", params(PagingQuery),
+#[utoipa::path(get, path = "/orders", tag = "orders", operation_id = "list_orders", params(PagingQuery, OrderFilter),
     security(("bearer" = ["buyer.view"])), responses((status = OK, body = List<Order>)))]
 async fn list_orders(
     State(app): State<AppState>,
@@ -226,7 +226,7 @@ async fn show_order_timeline(
 /// Orders of my customers
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/seller/orders", tag = "seller", operation_id = "list_seller_orders", params(PagingQuery),
+#[utoipa::path(get, path = "/seller/orders", tag = "seller", operation_id = "list_seller_orders", params(PagingQuery, OrderFilter),
     security(("bearer" = ["seller.view"])), responses((status = OK, body = List<Order>)))]
 async fn list_seller_orders(
     State(app): State<AppState>,
@@ -253,7 +253,7 @@ async fn show_seller_order(
 /// Orders
 ///
 /// Of everybody, newest first.
-#[utoipa::path(get, path = "/operator/orders", tag = "operator", operation_id = "list_all_orders", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/orders", tag = "operator", operation_id = "list_all_orders", params(PagingQuery, OrderFilter),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<Order>)))]
 async fn list_all_orders(
     State(app): State<AppState>,

@@ -244,14 +244,14 @@ async fn retire_address(
 
 /// Which applications.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct SellerFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<SellerState>,
 }
 
 /// Sellers and applications
-#[utoipa::path(get, path = "/operator/sellers", tag = "operator", operation_id = "list_sellers", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/sellers", tag = "operator", operation_id = "list_sellers", params(PagingQuery, SellerFilter),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<SellerView>)))]
 async fn list_sellers(
     State(app): State<AppState>,

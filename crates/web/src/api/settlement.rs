@@ -30,16 +30,16 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// Which statements.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct OwnStatementFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<StatementState>,
 }
 
 /// My statements
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/seller/statements", tag = "seller", operation_id = "list_own_statements", params(PagingQuery),
+#[utoipa::path(get, path = "/seller/statements", tag = "seller", operation_id = "list_own_statements", params(PagingQuery, OwnStatementFilter),
     security(("bearer" = ["seller.finance"])), responses((status = OK, body = List<Statement>)))]
 async fn list_own_statements(
     State(app): State<AppState>,
@@ -83,16 +83,16 @@ async fn list_own_statement_lines(
 
 /// Which sales.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct SaleFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<ItemState>,
 }
 
 /// My sales and refunds
 ///
 /// Newest first, with the statement that each is in.
-#[utoipa::path(get, path = "/seller/sales", tag = "seller", operation_id = "list_sales", params(PagingQuery),
+#[utoipa::path(get, path = "/seller/sales", tag = "seller", operation_id = "list_sales", params(PagingQuery, SaleFilter),
     security(("bearer" = ["seller.finance"])), responses((status = OK, body = List<SettlementItem>)))]
 async fn list_sales(
     State(app): State<AppState>,
@@ -106,19 +106,18 @@ async fn list_sales(
 
 /// Which statements.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct StatementFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<StatementState>,
     /// Only those of this seller.
-    #[param(value_type = Option<String>)]
     seller_id: Option<AccountId>,
 }
 
 /// Statements
 ///
 /// Of every seller, newest first.
-#[utoipa::path(get, path = "/operator/statements", tag = "operator", operation_id = "list_statements", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/statements", tag = "operator", operation_id = "list_statements", params(PagingQuery, StatementFilter),
     security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Statement>)))]
 async fn list_statements(
     State(app): State<AppState>,

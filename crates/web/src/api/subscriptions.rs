@@ -48,9 +48,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 
 /// Which subscriptions.
 #[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 struct SubscriptionFilter {
     /// Only those that stand here.
-    #[param(value_type = Option<String>)]
     state: Option<SubscriptionState>,
 }
 
@@ -61,7 +61,7 @@ fn tagged(subscription: Subscription) -> Tagged<Json<Subscription>> {
 /// My subscriptions
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/subscriptions", tag = "subscriptions", operation_id = "list_subscriptions", params(PagingQuery),
+#[utoipa::path(get, path = "/subscriptions", tag = "subscriptions", operation_id = "list_subscriptions", params(PagingQuery, SubscriptionFilter),
     security(("bearer" = ["buyer.view"])), responses((status = OK, body = List<Subscription>)))]
 async fn list_subscriptions(
     State(app): State<AppState>,
@@ -318,7 +318,7 @@ async fn refund_subscription(
 /// Subscriptions of my customers
 ///
 /// Newest first.
-#[utoipa::path(get, path = "/seller/subscriptions", tag = "seller", operation_id = "list_seller_subscriptions", params(PagingQuery),
+#[utoipa::path(get, path = "/seller/subscriptions", tag = "seller", operation_id = "list_seller_subscriptions", params(PagingQuery, SubscriptionFilter),
     security(("bearer" = ["seller.view"])), responses((status = OK, body = List<Subscription>)))]
 async fn list_seller_subscriptions(
     State(app): State<AppState>,
@@ -370,7 +370,7 @@ async fn show_seller_timeline(
 /// Subscriptions
 ///
 /// Of everybody, newest first.
-#[utoipa::path(get, path = "/operator/subscriptions", tag = "operator", operation_id = "list_all_subscriptions", params(PagingQuery),
+#[utoipa::path(get, path = "/operator/subscriptions", tag = "operator", operation_id = "list_all_subscriptions", params(PagingQuery, SubscriptionFilter),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = List<Subscription>)))]
 async fn list_all_subscriptions(
     State(app): State<AppState>,

@@ -152,6 +152,32 @@ const DOORS: &[(&str, Pass)] = &[
     ("show_clock", Public),
 ];
 
+/// Lists that are short by their nature.
+const UNPAGED: &[&str] = &["list_transactions", "list_subscription_lines"];
+
+/// Some filters; that of a list is lost easily, for the program works without its description.
+const FILTERS: &[(&str, &[&str])] = &[
+    ("list_products", &["query"]),
+    ("list_own_products", &["state"]),
+    ("list_all_products", &["state", "flagged"]),
+    ("list_accounts", &["name"]),
+    ("list_deposits", &["account_id"]),
+    ("list_audit", &["account_id"]),
+    ("list_transactions", &["reference"]),
+    ("list_sellers", &["state"]),
+    ("list_own_statements", &["state"]),
+    ("list_sales", &["state"]),
+    ("list_statements", &["state", "seller_id"]),
+    ("list_orders", &["state"]),
+    ("list_seller_orders", &["state"]),
+    ("list_all_orders", &["state"]),
+    ("list_subscriptions", &["state"]),
+    ("list_seller_subscriptions", &["state"]),
+    ("list_all_subscriptions", &["state"]),
+    ("list_calls", &["state", "subscription_id"]),
+    ("list_all_calls", &["state", "subscription_id", "seller_id"]),
+];
+
 /// An operation of the document.
 #[derive(Debug)]
 struct Door {
@@ -221,8 +247,27 @@ async fn the_document_describes_every_operation_whole() {
         assert_eq!(parameters.iter().filter(|p| p["in"] == "path").count(), in_path, "{name} describes its path");
         assert!(parameters.iter().all(|p| !p["schema"].is_null()), "{name} gives its parameters types");
         let responses = description["responses"].as_object().unwrap();
+        let described =
+            |response: &Value| response["$ref"].is_string() || response["description"].as_str().is_some_and(|text| !text.is_empty());
+        assert!(responses.values().all(described), "{name} describes its answers");
+        if description["responses"]["200"].to_string().contains("/List_") && name.starts_with("list_") {
+            let paged = parameters.iter().any(|p| p["name"] == "cursor");
+            assert!(paged || UNPAGED.contains(&name.as_str()), "{name} comes in pages");
+        }
         assert!(responses.keys().any(|status| status.starts_with('2')), "{name} says what it answers");
         assert!(responses.contains_key("429") && responses.contains_key("500"), "{name} says how it refuses");
+    }
+}
+
+#[tokio::test]
+async fn the_document_names_every_filter() {
+    let app = TestApp::new().await;
+    let doors = doors(&app.get("/openapi.json").await.body);
+    for (name, filters) in FILTERS {
+        let door = doors.iter().find(|door| door.name == *name).unwrap();
+        let parameters = door.description["parameters"].as_array().unwrap().iter();
+        let named: Vec<_> = parameters.filter(|p| p["in"] == "query").map(|p| p["name"].as_str().unwrap()).collect();
+        assert!(filters.iter().all(|filter| named.contains(filter)), "{name} has {named:?}");
     }
 }
 

@@ -63,6 +63,10 @@ async fn a_problem_speaks_the_readers_language() {
         assert_eq!(answer.code(), "not-found");
         assert_eq!(answer.body["title"], title);
     }
+    let kind = app.get("/api/v1/nothing").await.body["type"].as_str().unwrap().to_owned();
+    let explained = app.send(app.request(Method::GET, &kind).header("accept-language", "zh-CN")).await;
+    assert_eq!((explained.status, &explained.body["title"]), (StatusCode::OK, &"未找到".into()));
+    assert_eq!(app.get("/problems/nonsense").await.code(), "not-found");
 }
 
 #[tokio::test]
