@@ -8,9 +8,10 @@ use anyhow::{Result, bail};
 use crate::workspace::{Dependency, Package, Workspace};
 
 /// Crates by height. One may depend on those further down, never on its own floor or above.
-const FLOORS: [&[&str]; 6] = [
+const FLOORS: [&[&str]; 7] = [
     &["yunshi-kernel", "xtask"],
     &["yunshi-wire", "yunshi-db", "yunshi-outbound"],
+    &["yunshi-sample-seller"],
     &["yunshi-market"],
     &["yunshi-web"],
     &["yunshi-testkit"],
