@@ -1,0 +1,31 @@
+//! The REST API: one file a domain. Each route is listed once, with its description, so the document cannot drift from what is served.
+
+mod account;
+mod accounts;
+mod calls;
+mod catalog;
+mod operator;
+mod orders;
+mod sandbox;
+mod sellers;
+mod settlement;
+mod subscriptions;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::AppState;
+
+/// Everything under `/api/v1`.
+pub(crate) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .merge(accounts::routes())
+        .merge(account::routes())
+        .merge(catalog::routes())
+        .merge(orders::routes())
+        .merge(subscriptions::routes())
+        .merge(sellers::routes())
+        .merge(calls::routes())
+        .merge(settlement::routes())
+        .merge(operator::routes())
+        .merge(sandbox::routes())
+}

@@ -1,0 +1,197 @@
+//! What was bought? The first question of every seller's server after it was asked for an instance (spec: protocol §3.3).
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request, State};
+use axum::response::{IntoResponse, Response};
+use db::Tx;
+use http::header::{CONTENT_TYPE, HOST};
+use http::{HeaderMap, StatusCode};
+use kernel::{Actor, Code, Locale};
+use market::accounts::{self, AccessKeySecret};
+use market::catalog::ChargingMode;
+use market::orders::{self, Order, OrderKind, OrderLine};
+use serde::Deserialize;
+use wire::openapi::OpenApiCode;
+use wire::openapi::aksk::{AuthError, Parts, Presented};
+use wire::openapi::order_query::{self as answer, BuyerInfo, ID_MAX_CHARS, OrderInfo, OrderQueryAnswer, ProductInfo, mock_order};
+
+use crate::AppState;
+use crate::problem::{ApiError, ApiResult};
+use crate::scope::Scope;
+
+/// The query.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(rename = "orderId")]
+    order_id: Option<String>,
+    #[serde(rename = "orderLineId")]
+    order_line_id: Option<String>,
+}
+
+/// Answers with the order that a seller's server asks for, if the server has signed with a key of that seller.
+pub(crate) async fn query(State(app): State<AppState>, request: Request) -> Response {
+    let Some(scope) = request.extensions().get::<Scope>().cloned() else {
+        return ApiError::broken("a request without a scope: the outermost layer is missing").into_response();
+    };
+    if app.limits().visit(scope.client()).is_err() {
+        return failed(OpenApiCode::RateLimited);
+    }
+    match answer_to(&app, &scope, request).await {
+        Ok(response) => response,
+        Err(ApiError::Refused(refusal)) if refusal.code == Code::BodyTooLarge => failed(OpenApiCode::InputCheckFailed),
+        Err(fault) => {
+            tracing::error!(request_id = %scope.request_id(), ?fault, "an order query met a fault");
+            failed(OpenApiCode::InternalError)
+        }
+    }
+}
+
+async fn answer_to(app: &AppState, scope: &Scope, request: Request) -> ApiResult<Response> {
+    let (parts, body) = request.into_parts();
+    let (method, uri, headers) = (parts.method.clone(), parts.uri.clone(), parts.headers.clone());
+    let body = Bytes::from_request(Request::from_parts(parts, body), &()).await;
+    let body = body.map_err(|_| ApiError::refused(Code::BodyTooLarge))?;
+    let ctx = app.market().ctx(Actor::System("open-api"), Locale::ZhCn).await?;
+    let pairs = texts_of(&headers, uri.host());
+    let signed = Parts { method: method.as_str(), path: uri.path(), query: uri.query().unwrap_or_default(), headers: &pairs, body: &body };
+    let key = match authenticate(app, &signed, ctx.wall).await? {
+        Ok(key) => key,
+        Err(why) => return Ok(unauthenticated(&why, scope)),
+    };
+    if app.limits().token(&key.id.to_string()).is_err() {
+        return Ok(failed(OpenApiCode::RateLimited));
+    }
+    let asked = serde_urlencoded::from_str::<Asked>(uri.query().unwrap_or_default());
+    let fits = |id: &String| (1..=ID_MAX_CHARS).contains(&id.chars().count()) && !id.chars().any(char::is_control);
+    let (order_id, line) = match asked {
+        Ok(Asked { order_id: Some(id), order_line_id: line }) if fits(&id) && line.as_ref().is_none_or(fits) => (id, line),
+        _ => return Ok(failed(OpenApiCode::InvalidParameter)),
+    };
+    let found = match mock_order(&order_id, ctx.now) {
+        Some(mock) => Some(mock),
+        None => find(app, &key, order_id).await?,
+    };
+    let found = found.and_then(|order| match &line {
+        Some(line) => order.only_line(line),
+        None => Some(order),
+    });
+    Ok(found.map_or_else(|| failed(OpenApiCode::InvalidParameter), |order| json(StatusCode::OK, &OrderQueryAnswer::found(order))))
+}
+
+/// The headers as texts. With HTTP/2 the host stands in the address alone.
+fn texts_of<'a>(headers: &'a HeaderMap, authority: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
+    let mut pairs: Vec<_> = headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?))).collect();
+    if !headers.contains_key(HOST) {
+        pairs.extend(authority.map(|host| (HOST.as_str(), host)));
+    }
+    pairs
+}
+
+/// Whose key has signed the request. The last use is written at most every five minutes, so it costs a request nothing.
+async fn authenticate(app: &AppState, signed: &Parts<'_>, wall: i64) -> ApiResult<Result<AccessKeySecret, AuthError>> {
+    let presented = match Presented::read(signed) {
+        Ok(presented) => presented,
+        Err(why) => return Ok(Err(why)),
+    };
+    let (market, access_key) = (app.market().clone(), presented.access_key().to_owned());
+    let found = app.read(async move |tx| accounts::secret_of(tx, market.vault(), &access_key).await).await?;
+    let Some(key) = found else { return Ok(Err(AuthError::AccessKeyUnknown)) };
+    if let Err(why) = presented.check(signed, &key.secret, wall) {
+        return Ok(Err(why));
+    }
+    if key.is_stale(wall) {
+        let id = key.id;
+        app.write(async move |tx| accounts::touch_access_key(tx, id, wall).await).await?;
+    }
+    Ok(Ok(key))
+}
+
+async fn find(app: &AppState, key: &AccessKeySecret, order_id: String) -> ApiResult<Option<OrderInfo>> {
+    let seller = key.account_id;
+    let found = app
+        .read(async move |tx: &mut Tx| {
+            let order = match orders::get_of_seller(tx, seller, &order_id).await {
+                Ok(order) => order,
+                Err(error) if error.code() == Some(Code::NotFound) => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            let buyer = buyer_of(tx, &order).await?;
+            Ok(Some((order, buyer)))
+        })
+        .await?;
+    Ok(found.map(|(order, buyer)| told(order, buyer)))
+}
+
+/// Who bought. Phone and e-mail need the buyer's consent and are left out (spec: protocol §3.3).
+async fn buyer_of(tx: &mut Tx, order: &Order) -> db::Result<BuyerInfo> {
+    let account = accounts::get(tx, order.buyer_id).await?;
+    let user = match order.buyer_user {
+        Some(user) => Some(accounts::get_user(tx, order.buyer_id, user).await?),
+        None => None,
+    };
+    Ok(BuyerInfo {
+        customer_id: Some(account.id.to_string()),
+        customer_name: Some(account.name),
+        user_id: user.as_ref().map(|user| user.id.to_string()),
+        user_name: user.map(|user| user.name),
+        ..BuyerInfo::default()
+    })
+}
+
+fn told(order: Order, buyer: BuyerInfo) -> OrderInfo {
+    OrderInfo {
+        order_id: order.number,
+        order_type: match order.kind {
+            OrderKind::New => answer::OrderType::New,
+            OrderKind::Renew => answer::OrderType::Renew,
+            OrderKind::Change => answer::OrderType::Change,
+            OrderKind::Unsubscribe => answer::OrderType::Unsubscribe,
+        },
+        created_at_ms: order.created_at,
+        order_lines: order.lines.into_iter().map(line_told).collect(),
+        buyer_info: Some(buyer),
+        extend_params: Vec::new(),
+    }
+}
+
+fn line_told(line: OrderLine) -> answer::OrderLine {
+    let product = ProductInfo {
+        product_id: line.price_id.to_string(),
+        sku_code: Some(line.sku_id.to_string()),
+        linear_value: u64::try_from(line.quantity).ok(),
+        product_name: Some(line.names.wire()),
+    };
+    answer::OrderLine {
+        order_line_id: line.number,
+        charging_mode: match line.charging_mode {
+            ChargingMode::Period => answer::ChargingMode::Period,
+            ChargingMode::OneTime => answer::ChargingMode::OneTime,
+        },
+        period_type: line.period.map(|period| match period.unit {
+            kernel::PeriodUnit::Month => answer::PeriodType::Month,
+            kernel::PeriodUnit::Year => answer::PeriodType::Year,
+        }),
+        period_number: line.period.and_then(|period| u32::try_from(period.count).ok()),
+        expires_at_ms: line.ends_at,
+        products: vec![product],
+        extend_params: Vec::new(),
+    }
+}
+
+fn json(status: StatusCode, answer: &OrderQueryAnswer) -> Response {
+    match serde_json::to_vec(answer) {
+        Ok(body) => (status, [(CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(fault) => ApiError::from(fault).into_response(),
+    }
+}
+
+fn failed(code: OpenApiCode) -> Response {
+    let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json(status, &OrderQueryAnswer::failed(code))
+}
+
+/// The gateway's answer to a call that is not signed, or not rightly (spec: protocol §3.1).
+fn unauthenticated(why: &AuthError, scope: &Scope) -> Response {
+    let body = why.gateway_body(&scope.request_id().to_string());
+    (StatusCode::UNAUTHORIZED, [(CONTENT_TYPE, "application/json")], body).into_response()
+}

@@ -1,0 +1,328 @@
+//! From a deposit to a subscription that lives, at a seller's real server.
+
+use market::accounts::Role;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use testkit::sellers::{Behaviour, ScriptedSeller};
+use wire::openapi::aksk::{self, KeyPair, Parts};
+
+use crate::people::{self, Person};
+use crate::selling::Fair;
+use crate::support::Answer;
+
+/// A market where a product is on sale, and a buyer with money.
+struct Shop {
+    fair: Fair,
+    server: ScriptedSeller,
+    product: Value,
+    buyer: String,
+    buyer_person: Person,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let (fair, server) = (Fair::near().await, ScriptedSeller::start().await);
+        fair.admit().await;
+        let address = fair.address_with(&server.url(), json!({ "name": "main", "key": server.access_key() })).await;
+        assert_eq!(address.status, StatusCode::CREATED, "{address:?}");
+        let product = fair.publish(&address.body["id"]).await;
+        let buyer_person = people::buyer(&fair.app.market, "acme").await;
+        let buyer = people::session(&fair.app.market, &buyer_person).await;
+        let shop = Self { fair, server, product, buyer, buyer_person };
+        shop.deposit(1_000_000).await;
+        shop
+    }
+
+    async fn deposit(&self, minor: i64) {
+        let body =
+            json!({ "account_id": self.buyer_person.account.id, "amount": { "minor": minor, "currency": "CNY" }, "bank_reference": "R1" });
+        let deposit = self.once("/operator/deposits", &self.fair.operator, "deposit", &body).await;
+        assert_eq!(deposit.status, StatusCode::CREATED, "{deposit:?}");
+    }
+
+    async fn once(&self, path: &str, token: &str, key: &str, body: &Value) -> Answer {
+        let request = self.fair.app.request(Method::POST, &format!("/api/v1{path}")).bearer_auth(token);
+        self.fair.app.send(request.header("idempotency-key", key).json(body)).await
+    }
+
+    async fn act(&self, path: &str, key: &str, body: &Value) -> Answer {
+        self.once(path, &self.buyer, key, body).await
+    }
+
+    fn items(&self, quantity: i64) -> Value {
+        let sku = &self.product["editions"][0]["skus"][0]["id"];
+        json!([{ "sku_id": sku, "period": { "unit": "month", "count": 2 }, "quantity": quantity }])
+    }
+
+    /// Lets everything that is due happen, and `days` of market time pass.
+    async fn days(&self, days: i64) {
+        let moved = self.fair.post("/sandbox/clock/advance", &self.fair.operator, json!({ "by_ms": days * kernel::DAY_MS + 1 })).await;
+        assert_eq!(moved.status, StatusCode::OK, "{moved:?}");
+    }
+
+    /// Buys three for two months, and waits for the seller.
+    async fn buy(&self) -> (Value, Value) {
+        let placed = self.act("/orders", "buy", &json!({ "items": self.items(3), "expected_total_minor": 6_000 })).await;
+        assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+        let number = placed.body["number"].as_str().unwrap();
+        let paid = self.act(&format!("/orders/{number}/pay"), "pay", &json!({})).await;
+        assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+        self.days(0).await;
+        let order = self.fair.get(&format!("/orders/{number}"), &self.buyer).await.body;
+        let id = order["lines"][0]["subscription_id"].as_str().unwrap().to_owned();
+        (order, self.fair.get(&format!("/subscriptions/{id}"), &self.buyer).await.body)
+    }
+}
+
+#[tokio::test]
+async fn what_was_paid_for_is_opened_by_the_seller_and_has_a_timeline() {
+    let shop = Shop::open().await;
+    let quote = shop.fair.post("/quotes", &shop.buyer, json!({ "items": shop.items(3) })).await;
+    assert_eq!(quote.body["total_minor"], 6_000, "{quote:?}");
+    let (order, subscription) = shop.buy().await;
+    assert_eq!((&order["state"], &subscription["state"]), (&json!("completed"), &json!("in_use")));
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000 - 6_000);
+
+    let id = subscription["id"].as_str().unwrap();
+    let timeline = shop.fair.get(&format!("/subscriptions/{id}/timeline"), &shop.buyer).await;
+    let actions: Vec<_> = timeline.body["items"].as_array().unwrap().iter().map(|entry| entry["action"].as_str().unwrap()).collect();
+    for action in ["orders.placed", "orders.paid", "subscriptions.opening", "subscriptions.opened", "orders.completed"] {
+        assert!(actions.contains(&action), "{action} is not in {actions:?}");
+    }
+    let instance = shop.fair.get(&format!("/subscriptions/{id}/instance"), &shop.buyer).await;
+    assert_eq!(instance.body["instance_id"], subscription["instance_id"], "{instance:?}");
+
+    let calls = shop.fair.get("/seller/calls", &shop.fair.seller).await;
+    let call = calls.body["items"][0]["id"].as_str().unwrap();
+    let report = shop.fair.get(&format!("/seller/calls/{call}"), &shop.fair.seller).await;
+    assert_eq!(report.body["attempts"][0]["verdict"], "done", "{report:?}");
+    let replay = shop.fair.post(&format!("/seller/calls/{call}/replay"), &shop.fair.seller, json!({})).await;
+    assert_eq!((replay.status, &replay.body["kind"]), (StatusCode::OK, &json!("replay")), "{replay:?}");
+    assert!(shop.server.calls().iter().all(|call| call.verified.is_ok()));
+}
+
+#[tokio::test]
+async fn paying_twice_with_one_key_pays_once_and_with_two_keys_is_refused() {
+    let shop = Shop::open().await;
+    let placed = shop.act("/orders", "k", &json!({ "items": shop.items(1) })).await.body;
+    let path = format!("/orders/{}/pay", placed["number"].as_str().unwrap());
+    let (first, again) = (shop.act(&path, "p", &json!({})).await, shop.act(&path, "p", &json!({})).await);
+    assert_eq!((first.status, &first.body), (StatusCode::OK, &again.body));
+    let other = shop.act(&path, "p2", &json!({})).await;
+    assert_eq!((other.status, other.code()), (StatusCode::CONFLICT, "order-state"));
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000 - 2_000);
+}
+
+#[tokio::test]
+async fn an_order_that_makes_no_sense_is_refused() {
+    let shop = Shop::open().await;
+    let sku = &shop.product["editions"][0]["skus"][0]["id"];
+    let month = json!({ "unit": "month", "count": 1 });
+    for (items, code) in [
+        (json!([]), "field-invalid"),
+        (shop.items(0), "quantity-invalid"),
+        (shop.items(-1), "quantity-invalid"),
+        (shop.items(i64::MAX), "quantity-invalid"),
+        (json!([{ "sku_id": sku, "quantity": 1 }]), "price-missing"),
+        (json!([{ "sku_id": sku, "period": { "unit": "month", "count": 0 }, "quantity": 1 }]), "period-invalid"),
+        (json!([{ "sku_id": sku, "period": { "unit": "century", "count": 1 }, "quantity": 1 }]), "body-invalid"),
+        (json!([{ "sku_id": "sku_01jd8z3k5wf2q9v7n4x6m0t1ya", "period": month, "quantity": 1 }]), "not-found"),
+        (json!([{ "sku_id": sku, "period": month, "quantity": 1, "price": 0 }]), "body-invalid"),
+    ] {
+        let refused = shop.act("/orders", "k", &json!({ "items": items })).await;
+        assert!(refused.status.is_client_error(), "{refused:?}");
+        assert_eq!(refused.code(), code, "{items}");
+    }
+    let dearer = shop.act("/orders", "k", &json!({ "items": shop.items(1), "expected_total_minor": 1 })).await;
+    assert_eq!((dearer.code(), &dearer.body["current"]), ("price-changed", &json!("20.00 CNY")));
+    let own = shop.once("/orders", &shop.fair.seller, "k", &json!({ "items": shop.items(1) })).await;
+    assert_eq!(own.code(), "own-product");
+    let rich = shop.act("/orders", "rich", &json!({ "items": shop.items(100) })).await.body;
+    let path = format!("/orders/{}/pay", rich["number"].as_str().unwrap());
+    assert_eq!(shop.act(&path, "p", &json!({})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn ordering_and_paying_may_be_two_people() {
+    let shop = Shop::open().await;
+    let purchaser = people::colleague(&shop.fair.app.market, &shop.buyer_person, "purchaser", &[Role::BuyerPurchaser]).await;
+    let finance = people::colleague(&shop.fair.app.market, &shop.buyer_person, "finance", &[Role::BuyerFinance]).await;
+    let market = &shop.fair.app.market;
+    let (purchaser, finance) = (people::session(market, &purchaser).await, people::session(market, &finance).await);
+    let order = json!({ "items": shop.items(1) });
+    assert_eq!(shop.once("/orders", &finance, "k", &order).await.code(), "role-missing");
+    let placed = shop.once("/orders", &purchaser, "k", &order).await.body;
+    let path = format!("/orders/{}/pay", placed["number"].as_str().unwrap());
+    assert_eq!(shop.once(&path, &purchaser, "p", &json!({})).await.code(), "role-missing");
+    assert_eq!(shop.once(&path, &finance, "p", &json!({})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_subscription_is_renewed_changed_frozen_and_returned() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    let path = format!("/subscriptions/{}", subscription["id"].as_str().unwrap());
+
+    let change = json!({ "sku_id": subscription["sku_id"], "quantity": 5 });
+    let quote = shop.fair.post(&format!("{path}/change-quote"), &shop.buyer, change.clone()).await;
+    assert!(quote.body["total_minor"].as_i64().unwrap() > 0, "{quote:?}");
+    let changed = shop.act(&format!("{path}/change"), "c", &change).await;
+    assert_eq!(changed.status, StatusCode::CREATED, "{changed:?}");
+    let open = shop.act(&format!("{path}/renew"), "r0", &json!({ "period": { "unit": "month", "count": 1 } })).await;
+    assert_eq!((open.code(), &open.body["order"]), ("order-open", &changed.body["number"]));
+    let pay = format!("/orders/{}/pay", changed.body["number"].as_str().unwrap());
+    assert_eq!(shop.act(&pay, "cp", &json!({})).await.status, StatusCode::OK);
+    shop.days(0).await;
+    assert_eq!(shop.fair.get(&path, &shop.buyer).await.body["quantity"], 5);
+
+    let renewal = shop.act(&format!("{path}/renew"), "r", &json!({ "period": { "unit": "month", "count": 1 } })).await;
+    let pay = format!("/orders/{}/pay", renewal.body["number"].as_str().unwrap());
+    assert_eq!(shop.act(&pay, "rp", &json!({})).await.status, StatusCode::OK);
+    shop.days(0).await;
+    let renewed = shop.fair.get(&path, &shop.buyer).await;
+    assert!(renewed.body["ends_at"].as_i64() > subscription["ends_at"].as_i64());
+    let back = shop.act(&format!("/orders/{}/refund", renewal.body["number"].as_str().unwrap()), "rr", &json!({})).await;
+    assert_eq!((back.status, &back.body["kind"]), (StatusCode::CREATED, &json!("UNSUBSCRIBE")), "{back:?}");
+    shop.days(0).await;
+
+    let set = |tag: String| {
+        let request = shop.fair.app.request(Method::PUT, &format!("/api/v1{path}/renewal")).bearer_auth(&shop.buyer);
+        let body = json!({ "mode": "auto", "period": { "unit": "month", "count": 1 } });
+        shop.fair.app.send(request.header("if-match", tag).json(&body))
+    };
+    let tag = shop.fair.get(&path, &shop.buyer).await.header("etag").to_owned();
+    assert_eq!(set(tag.clone()).await.body["renewal"]["mode"], "auto");
+    assert_eq!(set(tag).await.code(), "version-stale");
+
+    let frozen = shop.fair.post(&format!("/operator{path}/freeze"), &shop.fair.operator, json!({ "reason": "abuse" })).await;
+    assert_eq!(frozen.body["state"], "frozen", "{frozen:?}");
+    let refused = shop.act(&format!("{path}/refund"), "f", &json!({})).await;
+    assert_eq!(refused.code(), "frozen-by-operator");
+    assert_eq!(shop.fair.post(&format!("/operator{path}/unfreeze"), &shop.fair.operator, json!({})).await.body["state"], "in_use");
+    shop.days(0).await;
+
+    let offer = shop.fair.get(&format!("{path}/refund"), &shop.buyer).await;
+    assert!(offer.body["quota_left"].is_i64(), "{offer:?}");
+    let returned = shop.act(&format!("{path}/refund"), "f2", &json!({})).await;
+    assert_eq!((returned.status, &returned.body["total_minor"]), (StatusCode::CREATED, &offer.body["amount_minor"]), "{returned:?}");
+    shop.days(1).await;
+    assert_eq!(shop.fair.get(&path, &shop.buyer).await.body["state"], "released");
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000, "everything came back");
+}
+
+#[tokio::test]
+async fn what_belongs_to_others_is_not_found() {
+    let shop = Shop::open().await;
+    let (order, subscription) = shop.buy().await;
+    let (number, id) = (order["number"].as_str().unwrap(), subscription["id"].as_str().unwrap());
+    let stranger = people::buyer(&shop.fair.app.market, "stranger").await;
+    people::admit(&shop.fair.app.market, &stranger).await;
+    let stranger = people::session(&shop.fair.app.market, &stranger).await;
+    let calls = shop.fair.get("/seller/calls", &shop.fair.seller).await;
+    let call = calls.body["items"][0]["id"].as_str().unwrap();
+    for path in [
+        format!("/orders/{number}"),
+        format!("/orders/{number}/timeline"),
+        format!("/subscriptions/{id}"),
+        format!("/subscriptions/{id}/timeline"),
+        format!("/subscriptions/{id}/lines"),
+        format!("/subscriptions/{id}/instance"),
+        format!("/seller/orders/{number}"),
+        format!("/seller/subscriptions/{id}"),
+        format!("/seller/subscriptions/{id}/timeline"),
+        format!("/seller/calls/{call}"),
+    ] {
+        let answer = shop.fair.get(&path, &stranger).await;
+        assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not-found"), "{path}");
+    }
+    for path in [format!("/orders/{number}/pay"), format!("/orders/{number}/cancel"), format!("/subscriptions/{id}/refund")] {
+        assert_eq!(shop.once(&path, &stranger, "k", &json!({})).await.code(), "not-found", "{path}");
+    }
+    let restart = shop.fair.post(&format!("/seller/calls/{call}/restart"), &stranger, json!({})).await;
+    assert_eq!(restart.code(), "not-found");
+}
+
+#[tokio::test]
+async fn a_dead_seller_costs_the_buyer_nothing() {
+    let shop = Shop::open().await;
+    shop.server.behave(Behaviour::Dead).await;
+    let placed = shop.act("/orders", "k", &json!({ "items": shop.items(1) })).await.body;
+    let number = placed["number"].as_str().unwrap();
+    assert_eq!(shop.act(&format!("/orders/{number}/pay"), "p", &json!({})).await.status, StatusCode::OK);
+    shop.days(3).await;
+    assert_eq!(shop.fair.get(&format!("/orders/{number}"), &shop.buyer).await.body["state"], "failed");
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000);
+}
+
+#[tokio::test]
+async fn a_sellers_server_asks_what_was_bought() {
+    let shop = Shop::open().await;
+    let (order, _) = shop.buy().await;
+    let made = shop.fair.post("/access-keys", &shop.fair.seller, json!({ "name": "server" })).await.body;
+    let keys = KeyPair {
+        access_key: made["access_key"]["access_key"].as_str().unwrap().to_owned(),
+        secret_key: made["secret_key"].as_str().unwrap().to_owned(),
+    };
+    let ask = async |keys: &KeyPair, query: &str, skew_ms: i64| {
+        let path = wire::openapi::order_query::PATH;
+        let host = shop.fair.app.base.trim_start_matches("http://").to_owned();
+        let headers = [("host", host.as_str()), ("content-type", "application/json")];
+        let parts = Parts { method: "GET", path, query, headers: &headers, body: b"" };
+        let signed = aksk::sign(&parts, keys, people::ctx(&shop.fair.app.market).await.wall + skew_ms).unwrap();
+        let request = shop.fair.app.request(Method::GET, &format!("{path}?{query}")).header("content-type", "application/json");
+        shop.fair.app.send(request.header("x-sdk-date", signed.x_sdk_date).header("authorization", signed.authorization)).await
+    };
+    let number = order["number"].as_str().unwrap();
+    let found = ask(&keys, &format!("orderId={number}"), 0).await;
+    assert_eq!((found.status, &found.body["resultCode"]), (StatusCode::OK, &json!("MKT.0000")), "{found:?}");
+    let line = &found.body["orderInfo"]["orderLine"][0];
+    assert_eq!(line["productInfo"][0]["linearValue"], 3);
+    assert_eq!((&line["periodType"], &line["periodNumber"]), (&json!("month"), &json!(2)));
+    assert_eq!(line["productInfo"][0]["productName"], "星云笔记,专业版,标准");
+    assert_eq!(found.body["orderInfo"]["buyerInfo"]["customerName"], "acme");
+
+    let mock = ask(&keys, "orderId=MOCKPERIODYEARNEW", 0).await;
+    assert_eq!(mock.body["orderInfo"]["orderLine"][0]["orderLineId"], "MOCKPERIODYEARNEW-000001");
+    for query in ["orderId=CS2401010000ABCDE", "", "orderId=%00", &format!("orderId={number}&orderLineId=nonsense")] {
+        let refused = ask(&keys, query, 0).await;
+        assert_eq!((refused.status, &refused.body["resultCode"]), (StatusCode::BAD_REQUEST, &json!("MKT.0101")), "{query}");
+    }
+    let wrong = KeyPair { secret_key: "nonsense".to_owned(), ..keys.clone() };
+    let unknown = KeyPair { access_key: "NONSENSE0000000000AA".to_owned(), ..keys.clone() };
+    for (keys, skew_ms) in [(&wrong, 0), (&unknown, 0), (&keys, -16 * 60_000), (&keys, 16 * 60_000)] {
+        let refused = ask(keys, &format!("orderId={number}"), skew_ms).await;
+        assert_eq!((refused.status, &refused.body["error_code"]), (StatusCode::UNAUTHORIZED, &json!("APIGW.0301")), "{refused:?}");
+    }
+    let plain = shop.fair.app.get(&format!("{}?orderId={number}", wire::openapi::order_query::PATH)).await;
+    assert_eq!(plain.body["error_code"], "APIGW.0301");
+
+    // A key of another seller sees nothing of this one's orders.
+    let other = people::buyer(&shop.fair.app.market, "other").await;
+    people::admit(&shop.fair.app.market, &other).await;
+    let token = people::session(&shop.fair.app.market, &other).await;
+    let made = shop.fair.post("/access-keys", &token, json!({ "name": "server" })).await.body;
+    let others = KeyPair {
+        access_key: made["access_key"]["access_key"].as_str().unwrap().to_owned(),
+        secret_key: made["secret_key"].as_str().unwrap().to_owned(),
+    };
+    assert_eq!(ask(&others, &format!("orderId={number}"), 0).await.body["resultCode"], "MKT.0101");
+}
+
+#[tokio::test]
+async fn the_clock_moves_forward_only_and_by_the_operator_only() {
+    let shop = Shop::open().await;
+    let now = shop.fair.get("/sandbox/clock", "").await.body["now"].as_i64().unwrap();
+    for (body, code) in [
+        (json!({ "to": now - 1 }), "clock-backwards"),
+        (json!({ "by_ms": 0 }), "field-invalid"),
+        (json!({ "by_ms": i64::MAX }), "field-invalid"),
+        (json!({ "to": i64::MAX }), "parameter-invalid"),
+        (json!({ "to": now, "by_ms": 1 }), "field-invalid"),
+        (json!({}), "field-invalid"),
+    ] {
+        assert_eq!(shop.fair.post("/sandbox/clock/advance", &shop.fair.operator, body.clone()).await.code(), code, "{body}");
+    }
+    shop.days(10).await;
+    let later = shop.fair.get("/sandbox/clock", "").await.body["now"].as_i64().unwrap();
+    assert!(later >= now + 10 * kernel::DAY_MS);
+}

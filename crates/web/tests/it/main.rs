@@ -1,0 +1,11 @@
+//! The doors as a client finds them: a real server on the loopback, a real database.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod accounts;
+mod buying;
+mod doors;
+mod foundation;
+mod money;
+mod people;
+mod selling;
+mod support;
