@@ -273,7 +273,7 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 pub(crate) fn error(error: &tokio_postgres::Error, statement: Option<&Statement>) -> Error {
     let Some(said) = error.as_db_error() else {
-        let gone = error.is_closed() || error.source().is_some_and(|s| s.is::<std::io::Error>());
+        let gone = error.is_closed() || error.source().and_then(|s| s.downcast_ref::<std::io::Error>()).is_some();
         let place = statement.map_or_else(String::new, |s| format!(" (statement at {})", s.place()));
         let text = format!("{}{place}", chain(error));
         return if gone { Error::Unavailable(text) } else { Error::broken(text) };

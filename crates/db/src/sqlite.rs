@@ -36,9 +36,12 @@ pub(crate) struct Session {
     names: Arc<Mutex<ConstraintNames>>,
 }
 
+/// The way to a database thread.
+type Queue = Sender<Box<dyn Work>>;
+
 pub(crate) struct Sqlite {
-    writer: Sender<Box<dyn Work>>,
-    readers: Arc<Mutex<Vec<Sender<Box<dyn Work>>>>>,
+    writer: Queue,
+    readers: Mutex<Vec<Queue>>,
     next_reader: std::sync::atomic::AtomicUsize,
     names: Arc<Mutex<ConstraintNames>>,
     path: PathBuf,
@@ -130,7 +133,7 @@ impl Sqlite {
         }
         Ok(Self {
             writer,
-            readers: Arc::new(Mutex::new(senders)),
+            readers: Mutex::new(senders),
             next_reader: std::sync::atomic::AtomicUsize::new(0),
             names,
             path: path.to_owned(),
@@ -198,6 +201,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
     std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(|e| Error::Unavailable(e.to_string()))
 }
 
+#[derive(Clone, Copy)]
 enum Access {
     Read,
     Write,

@@ -113,7 +113,7 @@ impl Money {
     ///
     /// # Errors
     /// [`Code::CurrencyMix`] when the currencies differ, [`Code::AmountTooLarge`] when the sum is beyond what the market handles.
-    pub fn add(self, other: Self) -> Result<Self, Refusal> {
+    pub fn plus(self, other: Self) -> Result<Self, Refusal> {
         self.same_currency(other)?;
         Self::checked(i128::from(self.minor) + i128::from(other.minor), self.currency)
     }
@@ -121,8 +121,8 @@ impl Money {
     /// The difference.
     ///
     /// # Errors
-    /// As [`Money::add`].
-    pub fn sub(self, other: Self) -> Result<Self, Refusal> {
+    /// As [`Money::plus`].
+    pub fn minus(self, other: Self) -> Result<Self, Refusal> {
         self.same_currency(other)?;
         Self::checked(i128::from(self.minor) - i128::from(other.minor), self.currency)
     }
@@ -256,10 +256,10 @@ mod tests {
 
     #[test]
     fn mixing_currencies_and_overflow_are_refused() {
-        assert_eq!(cny(1).add(Money::new(1, Currency::USD)).unwrap_err().code, Code::CurrencyMix);
+        assert_eq!(cny(1).plus(Money::new(1, Currency::USD)).unwrap_err().code, Code::CurrencyMix);
         assert_eq!(cny(i64::MAX).times(2).unwrap_err().code, Code::AmountTooLarge);
         assert_eq!(cny(i64::MIN).times(1).unwrap_err().code, Code::AmountTooLarge);
-        assert_eq!(cny(MONEY_MAX_MINOR).add(cny(1)).unwrap_err().code, Code::AmountTooLarge);
+        assert_eq!(cny(MONEY_MAX_MINOR).plus(cny(1)).unwrap_err().code, Code::AmountTooLarge);
     }
 
     #[test]

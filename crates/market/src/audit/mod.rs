@@ -85,7 +85,7 @@ async fn insert(
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
     );
     let id = AuditId::new(ctx.now, &ctx.entropy);
-    let thread = thread.map(kernel::ToScalar::to_scalar).unwrap_or(kernel::Scalar::Null);
+    let thread = thread.map_or(kernel::Scalar::Null, kernel::ToScalar::to_scalar);
     let (actor, account) = (ctx.actor.label(), ctx.actor.account());
     let (detail, request) = (detail.to_string(), ctx.request_id.to_string());
     tx.execute(statement, &[&id, &ctx.now, &actor, &account, &action, subject, &thread, &detail, &request]).await.map(drop)

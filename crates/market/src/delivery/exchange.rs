@@ -25,7 +25,8 @@ pub(super) struct Exchange {
     answer_type: Option<String>,
     answer_body: Option<String>,
     elapsed_ms: i64,
-    detail: String,
+    /// What the seller said beside the code, and what was odd.
+    remarks: String,
 }
 
 /// The request of a call; `business_id` and nonces are new for each attempt (spec: protocol §1.6).
@@ -82,17 +83,8 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
     match answer {
         Ok(response) => {
             let reading = read_answer(request.activity(), response.status, response.content_type.as_deref(), &response.body);
-            let mut detail = match &reading.outcome {
-                Outcome::Done(_) => "done".to_owned(),
-                Outcome::Pending { .. } => "the seller has begun and is asked again".to_owned(),
-                Outcome::Retry(failure) | Outcome::Refused(failure) => failure.to_string(),
-            };
-            if let Some(message) = &reading.message {
-                detail = format!("{detail} — {message}");
-            }
-            for warning in &reading.warnings {
-                detail = format!("{detail}; {warning}");
-            }
+            let said = reading.message.iter().map(|message| format!(" — {message}"));
+            let remarks: String = said.chain(reading.warnings.iter().map(|warning| format!("; {warning}"))).collect();
             Exchange {
                 outcome: reading.outcome,
                 wall_at,
@@ -102,24 +94,20 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
                 answer_type: response.content_type,
                 answer_body: Some(kept(&response.body)),
                 elapsed_ms: response.elapsed_ms,
-                detail,
+                remarks,
             }
         }
-        Err(error) => {
-            let failure = failure_of(error.failure);
-            let detail = failure.to_string();
-            Exchange {
-                outcome: Outcome::Retry(failure),
-                wall_at,
-                url,
-                request_body,
-                status: None,
-                answer_type: None,
-                answer_body: None,
-                elapsed_ms: error.elapsed_ms,
-                detail,
-            }
-        }
+        Err(error) => Exchange {
+            outcome: Outcome::Retry(failure_of(error.failure)),
+            wall_at,
+            url,
+            request_body,
+            status: None,
+            answer_type: None,
+            answer_body: None,
+            elapsed_ms: error.elapsed_ms,
+            remarks: String::new(),
+        },
     }
 }
 
@@ -154,7 +142,7 @@ impl Exchange {
             answer_type: None,
             answer_body: None,
             elapsed_ms: 0,
-            detail: format!("the request cannot be sent: {why}"),
+            remarks: "; the request was not sent".to_owned(),
         }
     }
 
@@ -174,12 +162,12 @@ impl Exchange {
         }
     }
 
-    /// The attempt to keep, made at market time `at`.
-    pub(super) fn attempt(&self, kind: AttemptKind, at: i64) -> Attempt {
-        let verdict = match &self.outcome {
-            Outcome::Done(_) => "done",
-            Outcome::Pending { .. } => "pending",
-            Outcome::Retry(failure) | Outcome::Refused(failure) => failure.word(),
+    /// The attempt to keep, made at market time `at`; `outcome` is what was made of it.
+    pub(super) fn attempt(&self, kind: AttemptKind, at: i64, outcome: &Outcome) -> Attempt {
+        let (verdict, meaning) = match outcome {
+            Outcome::Done(_) => ("done", "done".to_owned()),
+            Outcome::Pending { .. } => ("pending", "the seller has begun and is asked again".to_owned()),
+            Outcome::Retry(failure) | Outcome::Refused(failure) => (failure.word(), failure.to_string()),
         };
         Attempt {
             n: 0,
@@ -193,7 +181,7 @@ impl Exchange {
             answer_body: self.answer_body.clone(),
             elapsed_ms: self.elapsed_ms,
             verdict: verdict.to_owned(),
-            detail: self.detail.clone(),
+            detail: format!("{meaning}{}", self.remarks),
         }
     }
 }

@@ -103,15 +103,8 @@ async fn conclude(
     if !call.state.is_active() {
         return jobs::finish(tx, lease).await;
     }
-    let mut outcome = exchange.outcome.clone();
-    let mut attempt = exchange.attempt(kind, ctx.now);
-    if let Some(instance) = named_instance(&outcome).filter(|_| call.scene == Scene::Create) {
-        if subscriptions::instance_taken(tx, call.address_id, instance, call.subscription_id).await? {
-            "instance_taken".clone_into(&mut attempt.verdict);
-            attempt.detail = format!("the instance {instance} belongs to another order already, give each order an instance of its own");
-            outcome = Outcome::Retry(Failure::InstanceIdMissing);
-        }
-    }
+    let outcome = believed(tx, &call, &exchange.outcome).await?;
+    let attempt = exchange.attempt(kind, ctx.now, &outcome);
     calls::keep_attempt(tx, &mut call, attempt).await?;
     note_breaker(tx, &call, exchange.server_failed(), ctx.now).await?;
     match state::decide(&call, kind, &outcome, ctx.now) {
@@ -143,6 +136,13 @@ async fn conclude(
             give_up(tx, ctx, market, &call).await
         }
     }
+}
+
+/// The outcome, unless it names an instance that another subscription already has.
+async fn believed(tx: &mut Tx, call: &Call, outcome: &Outcome) -> Result<Outcome> {
+    let Some(instance) = named_instance(outcome).filter(|_| call.scene == Scene::Create) else { return Ok(outcome.clone()) };
+    let taken = subscriptions::instance_taken(tx, call.address_id, instance, call.subscription_id).await?;
+    Ok(if taken { Outcome::Retry(Failure::InstanceTaken(instance.clone())) } else { outcome.clone() })
 }
 
 const fn named_instance(outcome: &Outcome) -> Option<&String> {
@@ -295,7 +295,7 @@ pub async fn fetch_info(market: &Market, lease: &Lease, now: i64) -> Result<()> 
             let sub = subscriptions::get(tx, call.subscription_id).await?;
             let over = matches!(sub.state, SubscriptionState::Released | SubscriptionState::Failed);
             let (known, instance) = (calls::instance_sealed(tx, call.subscription_id).await?, call.instance_id.clone());
-            let Some(instance) = instance.filter(|_| !over && !known.is_some_and(|(_, sealed)| sealed.is_some())) else { return Ok(None) };
+            let Some(instance) = instance.filter(|_| !over && known.is_none_or(|(_, sealed)| sealed.is_none())) else { return Ok(None) };
             Ok(Some((sellers::call_target(tx, reader.vault(), call.address_id).await?, instance, call.ended_at.unwrap_or(now))))
         })
         .await?;
@@ -309,7 +309,7 @@ pub async fn fetch_info(market: &Market, lease: &Lease, now: i64) -> Result<()> 
         .write(async move |tx| {
             let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
             let mut call = calls::get(tx, id).await?;
-            calls::keep_attempt(tx, &mut call, exchange.attempt(AttemptKind::Query, now)).await?;
+            calls::keep_attempt(tx, &mut call, exchange.attempt(AttemptKind::Query, now, &exchange.outcome)).await?;
             let told = exchange.instance(Some(&instance)).filter(|info| info.app_info.is_some());
             if let Some(info) = told {
                 keep_info(tx, &ctx, &market_again, id, info).await?;
@@ -347,7 +347,7 @@ pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: Subscrip
         .write(async move |tx| {
             let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
             let mut row = calls::get(tx, call).await?;
-            calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Query, now)).await?;
+            calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Query, now, &exchange.outcome)).await?;
             if let Some(info) = exchange.instance(Some(&instance)) {
                 keep_info(tx, &ctx, &market_again, call, info).await?;
             }
@@ -380,7 +380,7 @@ pub async fn replay(market: &Market, ctx: &Ctx, seller: AccountId, id: DeliveryI
         .db()
         .write(async move |tx| {
             let mut call = calls::get_of(tx, seller, id).await?;
-            let attempt = exchange.attempt(AttemptKind::Replay, now);
+            let attempt = exchange.attempt(AttemptKind::Replay, now, &exchange.outcome);
             calls::keep_attempt(tx, &mut call, attempt.clone()).await?;
             Ok(Attempt { n: call.attempts, ..attempt })
         })

@@ -109,7 +109,7 @@ impl Draft {
 pub(super) fn total(edition: &Edition, drafts: &[Draft]) -> Result<Money> {
     let mut total = Money::zero(edition.currency);
     for draft in drafts {
-        total = total.add(draft.price.amount)?;
+        total = total.plus(draft.price.amount)?;
     }
     Ok(total)
 }

@@ -138,18 +138,18 @@ impl<'a> Run<'a> {
             ItemKind::Sale => {
                 let reduction = self.reduction(tx, &item).await?;
                 let fee = fees::line_fee(paid, Rate::bp(item.fee_bp), reduction)?;
-                self.statement.sales_minor = self.money(self.statement.sales_minor).add(paid)?.minor;
+                self.statement.sales_minor = self.money(self.statement.sales_minor).plus(paid)?.minor;
                 (item.amount_minor, reduction, fee.minor)
             }
             ItemKind::Refund => {
                 let (Some(reduction_bp), Some(fee_minor)) = (item.sold_reduction_bp, item.sold_fee_minor) else {
                     return Err(Error::broken(format!("the refund {} is open and its sale is in no statement", item.line_number)));
                 };
-                self.statement.refunds_minor = self.money(self.statement.refunds_minor).add(paid)?.minor;
+                self.statement.refunds_minor = self.money(self.statement.refunds_minor).plus(paid)?.minor;
                 (-item.amount_minor, Rate::bp(reduction_bp), -fee_minor)
             }
         };
-        self.statement.fee_minor = self.money(self.statement.fee_minor).add(self.money(fee))?.minor;
+        self.statement.fee_minor = self.money(self.statement.fee_minor).plus(self.money(fee))?.minor;
         self.statement.line_count += 1;
         let line = StatementLine {
             n: self.statement.line_count,
@@ -207,9 +207,9 @@ impl<'a> Run<'a> {
         let fee = self.money(self.statement.fee_minor);
         let sum = self
             .money(self.statement.sales_minor)
-            .sub(self.money(self.statement.refunds_minor))?
-            .sub(fee)?
-            .add(self.money(self.statement.carried_in_minor))?;
+            .minus(self.money(self.statement.refunds_minor))?
+            .minus(fee)?
+            .plus(self.money(self.statement.carried_in_minor))?;
         let outcome = outcome(sum, self.edition.payout_min_minor);
         self.statement.fee_tax_minor = fee.tax_inside(self.edition.tax_service)?.minor;
         self.statement.state = outcome.state;

@@ -34,7 +34,7 @@ fn the_reduction_begins_exactly_at_its_step_and_holds_for_the_whole_sum() {
     // The worked example: 150 → 150 × (95 % + 2 %).
     let sales = cny(150 * TEN_THOUSAND);
     let fee = line_fee(sales, edition.fee_common, reduction(&edition.fee_steps, sales.minor)).unwrap();
-    assert_eq!(sales.sub(fee).unwrap(), sales.part(Rate::bp(9_700)).unwrap());
+    assert_eq!(sales.minus(fee).unwrap(), sales.part(Rate::bp(9_700)).unwrap());
     assert!(Edition::defaults(EditionKind::Intl).fee_steps.is_empty());
 }
 

@@ -172,7 +172,7 @@ async fn a_call_that_the_marketplace_did_not_sign_does_nothing() {
     let running = Running::start(settings()).await;
     let body = purchase("CS1", "biz-1").body(Mode::Live).unwrap();
     let signed = |key: &str, at: i64| {
-        let it = sign(&AccessKey::new(key), &body, at, "n0nce");
+        let it = sign(&AccessKey::new(key), &body, at, "nonce-1");
         format!("signature={}&timestamp={}&nonce={}", it.signature, it.timestamp, it.nonce)
     };
     let right = signed(KEY, now());
@@ -211,7 +211,7 @@ async fn another_key_takes_the_place_of_the_old_one() {
 async fn a_signed_body_that_is_no_request_is_an_invalid_parameter() {
     let running = Running::start(settings()).await;
     for body in ["[]", "{}", r#"{"activity":"sing"}"#, r#"{"activity":"newInstance","orderId":"CS1"}"#] {
-        let it = sign(&AccessKey::new(KEY), body, now(), "n0nce");
+        let it = sign(&AccessKey::new(KEY), body, now(), "nonce-1");
         let query = format!("signature={}&timestamp={}&nonce={}", it.signature, it.timestamp, it.nonce);
         let (http_status, answer) = running.post_raw(&query, body).await;
         assert_eq!((http_status, answer.contains(r#""resultCode":"000002""#)), (200, true), "{body}: {answer}");

@@ -140,6 +140,9 @@ pub enum Failure {
     /// An instance id that no query could carry.
     #[error("instanceId must not contain a comma, which separates ids in queryInstance")]
     InstanceIdWithComma,
+    /// An instance id that another order already has; for the caller to find out.
+    #[error("the instance {0} belongs to another order already, give each order an instance of its own")]
+    InstanceTaken(String),
     /// The seller answered with a code of failure.
     #[error("the seller answered {}: {}", .0, .0.meaning_en())]
     Answered(ResultCode),
@@ -162,6 +165,7 @@ impl Failure {
             Self::NotUtf8 { .. } => "not_utf8",
             Self::Html => "html",
             Self::NotJson(_) => "not_json",
+            Self::InstanceTaken(_) => "instance_taken",
             Self::ResultCodeMissing => "result_code_missing",
             Self::ResultCodeNotText { .. } => "result_code_not_text",
             Self::InstanceIdMissing => "instance_id_missing",
