@@ -1,0 +1,51 @@
+//! One file for each command.
+
+mod clock;
+mod doctor;
+pub(crate) mod meter;
+mod migrate;
+mod operator;
+mod sample_seller;
+pub(crate) mod serve;
+mod settle;
+mod verify;
+mod worker;
+
+use market::Ticking;
+
+use crate::cli::{ClockCommand, Command, OperatorCommand};
+use crate::config::{Loaded, sample_text};
+use crate::demo;
+use crate::failure::Failure;
+use crate::log;
+
+/// Does what was typed.
+pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure> {
+    // The doctor shows warnings itself.
+    if !matches!(command, Command::Doctor { .. }) {
+        log::start(&loaded.config)?;
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+    }
+    let config = &loaded.config;
+    match command {
+        Command::Demo(args) => demo::run(config, args).await,
+        Command::Serve => serve::run(config).await,
+        Command::Worker => worker::run(config).await,
+        Command::Migrate => migrate::run(config).await,
+        Command::Settle { month } => settle::run(config, month).await,
+        Command::Verify => verify::run(config).await,
+        Command::Doctor { sample_file: false } => doctor::run(&loaded).await,
+        Command::Doctor { sample_file: true } => {
+            print!("{}", sample_text());
+            Ok(())
+        }
+        Command::Operator(OperatorCommand::Create(args)) => operator::create(config, args).await,
+        Command::Clock(ClockCommand::Show) => clock::show(config).await,
+        Command::Clock(ClockCommand::Advance { to }) => clock::advance(config, &to).await,
+        Command::Clock(ClockCommand::Tick) => clock::set(config, Ticking::Ticks).await,
+        Command::Clock(ClockCommand::Stand) => clock::set(config, Ticking::Stands).await,
+        Command::SampleSeller(args) => sample_seller::run(args).await,
+    }
+}

@@ -1,0 +1,51 @@
+//! `yunshi verify`: every figure of the ledger and the statements, checked against each other.
+
+use kernel::Money;
+use market::ledger::{self, PROBLEMS_MAX, Problem};
+use market::settlement;
+
+use super::meter::Meter;
+use crate::{
+    config::Config,
+    failure::Failure,
+    start::{self, Schema},
+};
+
+pub(super) async fn run(config: &Config) -> Result<(), Failure> {
+    let db = start::database(config, Schema::Check).await?;
+
+    let meter = Meter::new();
+    let found = ledger::verify(&db, |rows| meter.show(format_args!("the ledger: {rows} rows"))).await?;
+    drop(meter);
+    println!(
+        "ledger: {} transactions, {} postings, {} sealed, {} not yet",
+        found.transactions, found.postings, found.sealed, found.unsealed
+    );
+    if found.head_sequence > 0 {
+        println!("newest seal: {} {}", found.head_sequence, found.head_hash);
+    }
+    for total in &found.balances {
+        println!("  {:<16}{:>20} {}", total.kind.to_string(), Money::new(total.balance_minor, total.currency).decimal(), total.currency);
+    }
+    let mut problems = found.problems;
+
+    let meter = Meter::new();
+    let found = settlement::verify_statements(&db, |lines| meter.show(format_args!("the statements: {lines} lines"))).await?;
+    drop(meter);
+    println!("statements: {}, with {} lines", found.statements, found.lines);
+    problems.extend(found.problems);
+    judge(&problems)
+}
+
+fn judge(problems: &[Problem]) -> Result<(), Failure> {
+    for problem in problems {
+        println!("WRONG: {} {}: {}", problem.table, problem.row, problem.what);
+    }
+    if problems.is_empty() {
+        println!("every figure is right");
+        return Ok(());
+    }
+    let more = if problems.len() >= PROBLEMS_MAX { " or more" } else { "" };
+    println!("{}{more} wrong", problems.len());
+    Err(Failure::unwell())
+}

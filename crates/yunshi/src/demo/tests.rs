@@ -1,0 +1,105 @@
+//! The story on a real database, and the folder of a demo.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeSet;
+
+use kernel::{Actor, Locale};
+use market::page::{PAGE_MAX, PageRequest};
+use market::settlement::{self, StatementState};
+use market::subscriptions::{self, Whose};
+use market::{catalog, ledger, orders, runner, sellers};
+
+use super::*;
+
+/// Enough for everything to happen: months to settle, ends that come, what was frozen to be released.
+const DAYS_OF_THE_TEST: i64 = 75;
+
+async fn told(folder: &Path) -> (market::Market, i64) {
+    let config = Config { database_connections: 2, ..config_of(&Config::default(), folder, "127.0.0.1:0".parse().unwrap()) };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let facts = new_facts(None, listener.local_addr().unwrap()).unwrap();
+    let shops = Shops::new(&format!("http://{}", facts.sellers_listen), &folder.join("sellers"), &facts.keys).unwrap();
+    tokio::spawn(axum::serve(listener, shops.router()).into_future());
+    let market = start::hurried_market(&config).await.unwrap();
+    let end = Timestamp::now().as_millisecond();
+    story::tell(&market, &shops, &facts.password, DAYS_OF_THE_TEST, end, |_| {}).await.unwrap();
+    (market, end)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_story_is_whole_and_leaves_something_to_do_for_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let (market, end) = told(folder.path()).await;
+
+    let verified = ledger::verify(market.db(), |_| {}).await.unwrap();
+    assert_eq!(verified.problems, []);
+    assert!(verified.transactions > 100, "{verified:?}");
+    assert_eq!(settlement::verify_statements(market.db(), |_| {}).await.unwrap().problems, []);
+    let now = market.ctx(Actor::Console, Locale::En).await.unwrap().now;
+    assert!((0..60_000).contains(&(now - end)), "it ends today, and its clock ticks");
+
+    let all = || PageRequest { limit: PAGE_MAX, ..PageRequest::default() };
+    let (orders, subs, products, statements, applicants) = market
+        .db()
+        .read(async move |tx| {
+            Ok((
+                orders::list(tx, Whose::Everybody, None, &all()).await?.items,
+                subscriptions::list(tx, Whose::Everybody, None, &all()).await?.items,
+                catalog::list_all(tx, None, &all()).await?.items,
+                settlement::statements(tx, None, None, &all()).await?.items,
+                sellers::list(tx, None, &all()).await?.items,
+            ))
+        })
+        .await
+        .unwrap();
+    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<BTreeSet<String>>();
+    let kinds: BTreeSet<String> = orders.iter().map(|order| order.kind.to_string()).collect();
+    assert_eq!(kinds, words(&["NEW", "RENEW", "CHANGE", "UNSUBSCRIBE"]));
+    let states: BTreeSet<String> = orders.iter().map(|order| order.state.to_string()).collect();
+    assert!(states.is_superset(&words(&["pending_payment", "completed", "cancelled", "failed"])), "{states:?}");
+    let states: BTreeSet<String> = subs.iter().map(|sub| sub.state.to_string()).collect();
+    assert!(states.is_superset(&words(&["in_use", "frozen", "released", "failed"])), "{states:?}");
+    assert!(subs.iter().any(|sub| sub.suspended_at.is_some()), "one is frozen by the operator");
+    let states: BTreeSet<String> = products.iter().map(|product| product.state.to_string()).collect();
+    assert_eq!(states, words(&["draft", "on_sale", "hidden", "retired"]));
+    assert!(statements.iter().any(|it| it.state == StatementState::Paid), "{statements:?}");
+    let states: BTreeSet<String> = applicants.iter().map(|seller| seller.state.to_string()).collect();
+    assert!(states.len() >= 3, "approved, waiting and rejected: {states:?}");
+
+    // A year later everything still holds.
+    let later = market.edition().zone.add_months(now, 12);
+    runner::advance(&market, runner::To::Moment(later), |_| {}).await.unwrap();
+    assert_eq!(ledger::verify(market.db(), |_| {}).await.unwrap().problems, []);
+    let stuck = market.db().read(async |tx| db::jobs::count(tx).await).await.unwrap().1;
+    assert_eq!(stuck, 0);
+}
+
+#[test]
+fn a_folder_of_something_else_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("diary.txt"), "private").unwrap();
+    for is_fresh in [false, true] {
+        assert!(facts_in(folder.path(), is_fresh).unwrap_err().to_string().contains("holds something else than a demo"));
+    }
+    assert!(folder.path().join("diary.txt").exists());
+}
+
+#[test]
+fn an_unfinished_or_unwanted_demo_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let facts = new_facts(None, "127.0.0.1:1".parse().unwrap()).unwrap();
+    fs::write(folder.path().join(UNFINISHED_FILE), "").unwrap();
+    save(folder.path(), &facts).unwrap();
+    assert_eq!(facts_in(folder.path(), false).unwrap().unwrap().keys, facts.keys);
+
+    for make_unwanted in [true, false] {
+        fs::write(folder.path().join("yunshi.sqlite"), "").unwrap();
+        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        if !make_unwanted {
+            fs::write(folder.path().join(UNFINISHED_FILE), "").unwrap();
+        }
+        assert!(facts_in(folder.path(), make_unwanted).unwrap().is_none());
+        assert!(!folder.path().join("yunshi.sqlite").exists() && folder.path().join("notes.txt").exists());
+        fs::remove_file(folder.path().join("notes.txt")).unwrap();
+    }
+}

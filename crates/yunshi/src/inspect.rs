@@ -1,0 +1,53 @@
+//! What commands look at in a database that no domain tells: whether it is in use, and how it is.
+//!
+//! Only reads. A database without a schema has no accounts, no operator and no jobs.
+
+use db::{Db, Engine, Result, sql};
+
+/// Whether anybody has an account yet.
+pub(crate) async fn has_accounts(db: &Db) -> Result<bool> {
+    db.read(async |tx| Ok(tx.find::<(String,)>(sql!("SELECT id FROM accounts LIMIT 1"), &[]).await?.is_some())).await
+}
+
+/// Whether somebody runs the marketplace yet.
+pub(crate) async fn has_operator(db: &Db) -> Result<bool> {
+    let find = sql!("SELECT id FROM accounts WHERE operator_at IS NOT NULL LIMIT 1");
+    db.read(async |tx| Ok(tx.find::<(String,)>(find, &[]).await?.is_some())).await
+}
+
+/// The engine's own words for its version.
+pub(crate) async fn engine_version(db: &Db) -> Result<String> {
+    let text = match db.engine() {
+        Engine::Sqlite => "SELECT 'SQLite ' || sqlite_version()",
+        Engine::Postgres => "SELECT 'PostgreSQL ' || current_setting('server_version')",
+    };
+    db.read(async move |tx| Ok(tx.run_text(text).await?.concat())).await
+}
+
+/// How far the clock of the database's server is ahead of `wall`, ms; `None` where the database is on this machine.
+pub(crate) async fn clock_ahead_ms(db: &Db, wall: i64) -> Result<Option<i64>> {
+    if db.engine() == Engine::Sqlite {
+        return Ok(None);
+    }
+    let text = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+    let now = db.read(async move |tx| Ok(tx.run_text(text).await?.concat())).await?;
+    Ok(now.parse::<i64>().ok().map(|now| now - wall))
+}
+
+/// The version of the schema; `None` when there is none.
+pub(crate) async fn schema_version(db: &Db) -> Option<i64> {
+    db.read(async |tx| tx.one::<(i64,)>(sql!("SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM schema_history"), &[]).await)
+        .await
+        .ok()
+        .map(|(version,)| version)
+}
+
+/// The facts that were settled when the market was made, such as its mode and its currency.
+pub(crate) async fn facts(db: &Db) -> Result<Vec<(String, String)>> {
+    db.read(async |tx| tx.all(sql!("SELECT name, value FROM market_facts ORDER BY name"), &[]).await).await
+}
+
+/// When the last change was recorded, market ms UTC.
+pub(crate) async fn last_change_at(db: &Db) -> Result<Option<i64>> {
+    db.read(async |tx| Ok(tx.find::<(i64,)>(sql!("SELECT at FROM audit ORDER BY id DESC LIMIT 1"), &[]).await?.map(|(at,)| at))).await
+}
