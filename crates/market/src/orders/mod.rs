@@ -50,7 +50,7 @@ pub struct PurchaseItem {
 }
 
 /// An order line: a copy of everything that priced it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct OrderLine {
     /// `CS…-000001`.
     pub number: String,
@@ -79,7 +79,8 @@ pub struct OrderLine {
     pub tax_bp: i64,
     /// The tax inside the amount, minor units.
     pub tax_minor: i64,
-    /// The platform fee that the seller will pay of it.
+    /// The platform fee that the seller will pay of it; the statement tells it to the seller, nobody tells it to the buyer.
+    #[serde(skip)]
     pub fee_bp: i64,
     /// Whether it may be returned without reason.
     pub refund_rule: RefundRule,
@@ -94,7 +95,7 @@ pub struct OrderLine {
 }
 
 /// An order.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Order {
     /// `CS…`.
     pub number: String,
