@@ -171,6 +171,14 @@ codes! {
     ChangeNotUpgrade "change-not-upgrade" Conflict,
     /// The target is not a SKU of the same edition.
     ChangeTarget "change-target" Invalid,
+    /// A renewal may change it only this close to its end. `days`.
+    RenewalChangeTooEarly "renewal-change-too-early" Conflict,
+    /// A renewal that changes it is paid for and has not begun.
+    RenewalChangePending "renewal-change-pending" Conflict,
+    /// The seller's server does not allow this change. `detail`.
+    SellerRefuses "seller-refuses" Conflict,
+    /// The seller's server does not answer; try later. `detail`.
+    SellerUnreachable "seller-unreachable" Unavailable,
     /// The refund window is over. `days`.
     RefundWindowOver "refund-window-over" Conflict,
     /// The yearly number of refunds is used up. `max`.

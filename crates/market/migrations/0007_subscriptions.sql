@@ -29,6 +29,10 @@ CREATE TABLE subscriptions (
   renewal_unit TEXT,
   renewal_count BIGINT,
   renewal_left BIGINT,
+  -- What it becomes when a renewal with a change begins.
+  next_item TEXT,
+  next_quantity BIGINT,
+  next_at BIGINT,
   open_order TEXT,
   -- Up to which event of its calendar the subscription has been stepped, and when the next is due.
   marker BIGINT NOT NULL,

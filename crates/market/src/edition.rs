@@ -72,6 +72,8 @@ pub struct Edition {
     pub renewal_failure_days: Vec<i64>,
     /// Days before the release on which it is announced, descending.
     pub release_notice_days: Vec<i64>,
+    /// Days before the end from which a renewal may change the SKU or the quantity (spec: business §5.5).
+    pub renewal_change_days: i64,
     /// Days in which a purchase may be returned without reason (spec: business §6.4).
     pub refund_days: i64,
     /// No-reason refunds of an account in a calendar year.
@@ -114,6 +116,7 @@ impl Edition {
             reminder_hour: 10,
             renewal_failure_days: vec![5, 2, 0],
             release_notice_days: vec![6, 2, 0],
+            renewal_change_days: 30,
             refund_days: 5,
             refund_quota: 10,
             failed_orders_max: 5,

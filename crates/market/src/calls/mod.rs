@@ -25,6 +25,8 @@ kernel::words! {
         Create = "create",
         /// A renewal (§1.8).
         Renewal = "renewal",
+        /// A renewal to another SKU or quantity (§1.8).
+        RenewalChange = "renewal_change",
         /// A renewal that has not begun was returned (§1.8).
         CancelRenewal = "cancel_renewal",
         /// Another SKU or quantity (§1.11).
@@ -73,6 +75,8 @@ kernel::words! {
         Poll = "poll",
         /// The question what the instance is like: how to use it, and how much of it was used.
         Query = "query",
+        /// The question whether a renewal may change the instance.
+        Check = "check",
         /// The seller had it sent again for debugging.
         Replay = "replay",
     }

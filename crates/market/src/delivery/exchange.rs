@@ -2,12 +2,13 @@
 
 use kernel::Entropy;
 use wire::koogallery_v2::{
-    ACCEPT, AccessKey, CONTENT_TYPE, Failure, InstanceInfo, InstanceStatus, Mode, OrderLineRef, Outcome, Payload, RefreshScene, Request,
-    mask_body, mask_url, read_answer, sign, signed_url,
+    ACCEPT, AccessKey, CONTENT_TYPE, Failure, InstanceInfo, InstanceStatus, Mode, OrderLineRef, Outcome, Payload, ProductInfo,
+    RefreshScene, Request, mask_body, mask_url, read_answer, sign, signed_url,
 };
 
 use super::signing_time;
 use crate::calls::{Attempt, AttemptKind, Call, Scene};
+use crate::catalog::Item;
 use crate::market::Market;
 use crate::sellers::CallTarget;
 
@@ -48,6 +49,7 @@ pub(super) fn request_of(call: &Call, kind: AttemptKind, entropy: &Entropy) -> R
         Scene::Create if kind == AttemptKind::Poll && call.instance_id.is_some() => query(&instance_id),
         Scene::Create => Request::NewInstance { order: order(), business_id: business_id(entropy) },
         Scene::Renewal => refresh(RefreshScene::Renewal),
+        Scene::RenewalChange => refresh(RefreshScene::RenewalChange),
         Scene::CancelRenewal => refresh(RefreshScene::UnsubscribeRenewalPeriod),
         Scene::Change => Request::UpgradeInstance { instance_id, order: order() },
         Scene::Freeze => status(InstanceStatus::Freeze),
@@ -59,6 +61,16 @@ pub(super) fn request_of(call: &Call, kind: AttemptKind, entropy: &Entropy) -> R
 /// The question what an instance is like.
 pub(super) fn query(instance: &str) -> Request {
     Request::QueryInstance { instance_ids: vec![instance.to_owned()] }
+}
+
+/// The question whether an instance may become another SKU or quantity at its renewal.
+pub(super) fn may_become(instance: &str, item: &Item, quantity: i64) -> Request {
+    let product = ProductInfo {
+        product_id: item.price_id.to_string(),
+        sku_code: Some(item.sku_id.to_string()),
+        linear_value: u64::try_from(quantity).ok(),
+    };
+    Request::ChangeInstanceCheck { instance_id: instance.to_owned(), product }
 }
 
 /// A lower-case UUID of random bits, as the documentation's examples show.

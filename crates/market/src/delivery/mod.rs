@@ -177,10 +177,12 @@ async fn fulfil(tx: &mut Tx, ctx: &Ctx, market: &Market, call: &Call) -> Result<
             orders::fulfilled(tx, ctx, market.edition(), line, call.instance_id.as_deref()).await?;
             jobs::enqueue(tx, INFO_JOB, &call.id, &call.address_id.to_string(), ctx.now).await
         }
-        (Scene::Renewal | Scene::Change, Some(line), _) => orders::fulfilled(tx, ctx, market.edition(), line, None).await,
+        (Scene::Renewal | Scene::RenewalChange | Scene::Change, Some(line), _) => {
+            orders::fulfilled(tx, ctx, market.edition(), line, None).await
+        }
         (Scene::CancelRenewal | Scene::Release, _, Some(order)) => pay_back(tx, ctx, order).await,
         (Scene::Freeze | Scene::Unfreeze | Scene::Release, _, _) => Ok(()),
-        (Scene::Create | Scene::Renewal | Scene::Change | Scene::CancelRenewal, _, _) => {
+        (Scene::Create | Scene::Renewal | Scene::RenewalChange | Scene::Change | Scene::CancelRenewal, _, _) => {
             Err(db::Error::broken(format!("the call {} of the scene {} has no order line", call.id, call.scene)))
         }
     }
@@ -356,6 +358,42 @@ pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: Subscrip
             Ok(Some(serde_json::from_slice(&open)?))
         })
         .await
+}
+
+/// Asks the seller whether a renewal may change the instance, before it is ordered (spec: protocol §1.12); asks nothing when the renewal
+/// changes nothing.
+///
+/// # Errors
+/// As [`orders::quote_renewal`]; [`Code::SellerRefuses`] when the seller says no, [`Code::SellerUnreachable`] when it does not say.
+pub async fn check_renewal(market: &Market, ctx: &Ctx, buyer: AccountId, id: SubscriptionId, input: &orders::RenewalInput) -> Result<()> {
+    let (reader, input, now) = (market.clone(), input.clone(), ctx.now);
+    let asked = market
+        .db()
+        .read(async move |tx| {
+            let Some((sub, item, quantity)) = orders::renewal_change(tx, now, reader.edition(), buyer, id, &input).await? else {
+                return Ok(None);
+            };
+            let (call, _) = calls::instance_sealed(tx, id).await?.ok_or_else(|| Refusal::new(Code::NotFound))?;
+            let target = sellers::call_target(tx, reader.vault(), sub.item.address_id).await?;
+            Ok(Some((call, target, exchange::may_become(sub.instance_id.as_deref().unwrap_or_default(), &item, quantity))))
+        })
+        .await?;
+    let Some((call, target, request)) = asked else { return Ok(()) };
+    let exchange = exchange::run(market, &target, &request, Mode::Live).await;
+    let refused = match &exchange.outcome {
+        Outcome::Done(_) => None,
+        Outcome::Refused(why) => Some(Refusal::new(Code::SellerRefuses).with("detail", why)),
+        Outcome::Pending { .. } => Some(Refusal::new(Code::SellerUnreachable).with("detail", "000004")),
+        Outcome::Retry(why) => Some(Refusal::new(Code::SellerUnreachable).with("detail", why)),
+    };
+    market
+        .db()
+        .write(async move |tx| {
+            let mut row = calls::get(tx, call).await?;
+            calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Check, now, &exchange.outcome)).await
+        })
+        .await?;
+    refused.map_or(Ok(()), |refusal| Err(refusal.into()))
 }
 
 /// Sends the request of a call once more for debugging: signed anew, marked `testFlag=1`, so that it changes nothing at the seller

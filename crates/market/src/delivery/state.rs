@@ -33,7 +33,7 @@ pub enum Step {
 pub const fn activity(scene: Scene) -> Activity {
     match scene {
         Scene::Create => Activity::NewInstance,
-        Scene::Renewal | Scene::CancelRenewal => Activity::RefreshInstance,
+        Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal => Activity::RefreshInstance,
         Scene::Change => Activity::UpgradeInstance,
         Scene::Freeze | Scene::Unfreeze => Activity::UpdateInstanceStatus,
         Scene::Release => Activity::ReleaseInstance,

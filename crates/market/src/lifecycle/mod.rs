@@ -52,7 +52,7 @@ async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, 
         Event::WarnRelease { days } => {
             Some((NoticeKind::SubscriptionReleases, json!({ "names": sub.item.names, "days": days, "release_at": sub.release_at })))
         }
-        Event::Renew | Event::Expire | Event::Release => None,
+        Event::TakeUp | Event::Renew | Event::Expire | Event::Release => None,
     };
     if let Some((kind, args)) = notice {
         subscriptions::step_over(tx, edition, &mut sub, due.marker).await?;
@@ -61,6 +61,10 @@ async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, 
     }
     match due.event {
         Event::Renew => renew(tx, ctx, edition, sub, due.marker).await,
+        Event::TakeUp => {
+            sub.marker = due.marker;
+            subscriptions::take_up(tx, ctx, edition, sub).await
+        }
         Event::Expire => {
             sub.marker = due.marker;
             subscriptions::expire(tx, ctx, edition, sub).await

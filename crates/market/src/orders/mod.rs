@@ -25,7 +25,7 @@ use crate::subscriptions::{Renewal, Whose};
 
 pub use outcome::{fulfilled, unfulfilled};
 pub use place::{CancelReason, cancel, cancel_open, expire_unpaid, pay, place, place_change, place_renewal};
-pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal};
+pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, renewal_change};
 pub use refund::{NewRefund, pay_back, write_refund};
 pub use renew::{AutoRenewal, renew_automatically};
 pub use state::{LineState, OrderKind, OrderState};
@@ -47,6 +47,27 @@ pub struct PurchaseItem {
     /// How it is to be renewed; by hand when left out.
     #[serde(default)]
     pub renewal: Option<Renewal>,
+}
+
+/// A renewal that a buyer wants.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct RenewalInput {
+    /// Months or years.
+    pub period: Period,
+    /// Another SKU of the same edition from the old end on; left out to stay. Only close to the end (spec: business §5.5).
+    #[serde(default)]
+    pub sku_id: Option<SkuId>,
+    /// Another quantity from the old end on; left out to stay.
+    #[serde(default)]
+    pub quantity: Option<i64>,
+}
+
+impl RenewalInput {
+    /// So much more of the same.
+    #[must_use]
+    pub const fn same(period: Period) -> Self {
+        Self { period, sku_id: None, quantity: None }
+    }
 }
 
 /// An order line: a copy of everything that priced it.

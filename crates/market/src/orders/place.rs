@@ -1,18 +1,18 @@
 //! Placing, paying, cancelling: the way of an order until its lines are under way.
 
 use db::{Result, Tx};
-use kernel::{AccountId, Code, Ctx, MINUTE_MS, Money, Period, Refusal, SkuId, SubscriptionId, order_number};
+use kernel::{AccountId, Code, Ctx, MINUTE_MS, Money, Refusal, SkuId, SubscriptionId, order_number};
 use serde_json::json;
 
 use super::quote::{self, Draft};
 use super::state::{self, OrderEvent};
-use super::{LineState, Order, OrderKind, OrderLine, OrderState, PurchaseItem, get, get_of_buyer, store, user_of};
+use super::{LineState, Order, OrderKind, OrderLine, OrderState, PurchaseItem, RenewalInput, get, get_of_buyer, store, user_of};
 use crate::audit;
 use crate::catalog::{self, PriceUnit, Purpose};
 use crate::edition::Edition;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::pricing;
-use crate::subscriptions::{self, NewSubscription, Renewal, Subscription, SubscriptionState};
+use crate::subscriptions::{self, NewSubscription, Renewal, RenewalTerms, Subscription, SubscriptionState};
 
 kernel::words! {
     /// Why an order was cancelled.
@@ -46,7 +46,7 @@ pub async fn place(
     write_down(tx, ctx, edition, OrderKind::New, buyer, drafts, pay_until, expected_total_minor).await
 }
 
-/// Places a renewal of `period` at today's price.
+/// Places a renewal at today's price. Ask the seller first when it changes something (`delivery::check_renewal`).
 ///
 /// # Errors
 /// As [`quote_renewal`], and [`Code::OrderOpen`].
@@ -56,12 +56,12 @@ pub async fn place_renewal(
     edition: &Edition,
     buyer: AccountId,
     subscription: SubscriptionId,
-    period: Period,
+    input: &RenewalInput,
     expected_total_minor: Option<i64>,
 ) -> Result<Order> {
     let sub = subscriptions::get_of_buyer(tx, buyer, subscription).await?;
     sub.no_open_order()?;
-    let draft = quote::renewal(tx, edition, &sub, period).await?;
+    let draft = quote::renewal(tx, ctx.now, edition, &sub, input).await?;
     let pay_until = edition.zone.add_days(ctx.now, edition.order_unpaid_days);
     let order = write_down(tx, ctx, edition, OrderKind::Renew, buyer, vec![draft], pay_until, expected_total_minor).await?;
     subscriptions::set_open_order(tx, subscription, Some(&order.number)).await?;
@@ -195,7 +195,8 @@ async fn start(tx: &mut Tx, ctx: &Ctx, edition: &Edition, order: &Order, line: &
         }
         (OrderKind::Renew, Some(subscription)) => {
             let period = line.period.ok_or_else(|| Refusal::new(Code::NotPeriodic))?;
-            let (from, to) = subscriptions::renew(tx, ctx, edition, subscription, period, (&order.number, &line.number)).await?;
+            let terms = RenewalTerms { period, item: &line.item, quantity: line.quantity };
+            let (from, to) = subscriptions::renew(tx, ctx, edition, subscription, &terms, (&order.number, &line.number)).await?;
             line.effective_at = Some(from);
             line.ends_at = Some(to);
             subscriptions::set_open_order(tx, subscription, None).await?;

@@ -4,8 +4,8 @@ use db::{Result, Tx};
 use kernel::{AccountId, Code, Ctx, Currency, Money, Period, Refusal, SkuId, SubscriptionId, order_line_number};
 use serde::{Deserialize, Serialize};
 
-use super::{LINES_MAX, LineState, OrderLine, PurchaseItem};
-use crate::catalog::{self, ChargingMode, Names, Offer, PriceUnit, Purpose};
+use super::{LINES_MAX, LineState, OrderLine, PurchaseItem, RenewalInput};
+use crate::catalog::{self, ChargingMode, Item, Names, Offer, PriceUnit, Purpose};
 use crate::edition::Edition;
 use crate::pricing::{self, ChangeFacts, ChangePrice, LinePrice, PricedUnit};
 use crate::subscriptions::{self, Renewal, Subscription, SubscriptionState};
@@ -128,11 +128,38 @@ pub async fn quote_purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, it
 ///
 /// # Errors
 /// [`Code::NotFound`], [`Code::NotPeriodic`], [`Code::SubscriptionState`]; [`Code::NotOnSale`] and [`Code::PriceMissing`] when it is no
-/// longer sold for such a period.
-pub async fn quote_renewal(tx: &mut Tx, edition: &Edition, buyer: AccountId, id: SubscriptionId, period: Period) -> Result<Quote> {
+/// longer sold for such a period; and where it changes something, [`Code::RenewalChangeTooEarly`], [`Code::RenewalChangePending`],
+/// [`Code::ChangeTarget`], [`Code::QuantityInvalid`].
+pub async fn quote_renewal(
+    tx: &mut Tx,
+    ctx: &Ctx,
+    edition: &Edition,
+    buyer: AccountId,
+    id: SubscriptionId,
+    input: &RenewalInput,
+) -> Result<Quote> {
     let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
-    let draft = renewal(tx, edition, &sub, period).await?;
+    let draft = renewal(tx, ctx.now, edition, &sub, input).await?;
     quote(edition, vec![draft])
+}
+
+/// What a renewal would make of a subscription; none when it changes nothing.
+///
+/// # Errors
+/// As [`quote_renewal`].
+pub async fn renewal_change(
+    tx: &mut Tx,
+    now: i64,
+    edition: &Edition,
+    buyer: AccountId,
+    id: SubscriptionId,
+    input: &RenewalInput,
+) -> Result<Option<(Subscription, Item, i64)>> {
+    let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
+    let Draft { offer, price, .. } = renewal(tx, now, edition, &sub, input).await?;
+    let (item, quantity) = sub.renewed_as();
+    let changes = (item.sku_id, quantity) != (offer.item.sku_id, price.quantity);
+    Ok(changes.then_some((sub, offer.item, price.quantity)))
 }
 
 /// What changing a subscription costs now (spec: business §5.5).
@@ -176,12 +203,35 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
     Ok(drafts)
 }
 
-pub(super) async fn renewal(tx: &mut Tx, edition: &Edition, sub: &Subscription, period: Period) -> Result<Draft> {
+pub(super) async fn renewal(tx: &mut Tx, now: i64, edition: &Edition, sub: &Subscription, input: &RenewalInput) -> Result<Draft> {
     alive_and_periodic(sub)?;
-    let period = Period::new(period.unit, period.count)?;
-    let offer = catalog::offer(tx, sub.item.sku_id, pricing::unit_of(Some(period)), Purpose::Renewal).await?;
-    let price = pricing::price_line(&offer, sub.quantity, Some(period), edition)?;
+    let period = Period::new(input.period.unit, input.period.count)?;
+    let (item, staying) = sub.renewed_as();
+    let (sku, quantity) = (input.sku_id.unwrap_or(item.sku_id), input.quantity.unwrap_or(staying));
+    let changes = (item.sku_id, staying) != (sku, quantity);
+    if changes {
+        may_change_at_renewal(now, edition, sub)?;
+    }
+    let purpose = if changes { Purpose::Change } else { Purpose::Renewal };
+    let offer = catalog::offer(tx, sku, pricing::unit_of(Some(period)), purpose).await?;
+    if offer.item.edition_id != sub.item.edition_id {
+        return Err(Refusal::new(Code::ChangeTarget).into());
+    }
+    let price = pricing::price_line(&offer, quantity, Some(period), edition)?;
     Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: None })
+}
+
+/// A renewal may change something in the last days before the end, once (spec: business §5.5).
+fn may_change_at_renewal(now: i64, edition: &Edition, sub: &Subscription) -> Result<(), Refusal> {
+    if sub.state != SubscriptionState::InUse {
+        return Err(Refusal::new(Code::SubscriptionState).with("state", sub.state));
+    }
+    if sub.next.is_some() {
+        return Err(Refusal::new(Code::RenewalChangePending));
+    }
+    let days = edition.renewal_change_days;
+    let earliest = sub.ends_at.map_or(i64::MAX, |ends_at| edition.zone.add_days(ends_at, -days));
+    if now < earliest { Err(Refusal::new(Code::RenewalChangeTooEarly).with("days", days)) } else { Ok(()) }
 }
 
 pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscription, sku: SkuId, quantity: i64) -> Result<Draft> {
@@ -195,6 +245,9 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
     };
     if ends_at <= ctx.now {
         return Err(over().into());
+    }
+    if sub.next.is_some() {
+        return Err(Refusal::new(Code::RenewalChangePending).into());
     }
     let mut offers = Vec::new();
     for unit in [PriceUnit::Month, PriceUnit::Year] {

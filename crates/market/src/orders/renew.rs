@@ -3,7 +3,7 @@
 use db::Tx;
 use kernel::{Code, Ctx, Money, Refusal};
 
-use super::{Order, pay, place_renewal, quote};
+use super::{Order, RenewalInput, pay, place_renewal, quote};
 use crate::edition::Edition;
 use crate::ledger;
 use crate::subscriptions::Subscription;
@@ -18,14 +18,15 @@ pub async fn renew_automatically(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub:
     if sub.suspended_at.is_some() {
         return Err(AutoRenewal::Refused(Refusal::new(Code::FrozenByOperator)));
     }
-    let draft = quote::renewal(tx, edition, sub, period).await.map_err(AutoRenewal::from)?;
+    let input = RenewalInput::same(period);
+    let draft = quote::renewal(tx, ctx.now, edition, sub, &input).await.map_err(AutoRenewal::from)?;
     let needed = Money::new(draft.price.amount.minor, edition.currency);
     let balance = ledger::wallet(tx, sub.buyer_id, edition.currency).await.map_err(AutoRenewal::from)?;
     if balance < needed.minor {
         let balance = Money::new(balance, edition.currency);
         return Err(AutoRenewal::Refused(Refusal::new(Code::BalanceTooLow).with("balance", balance).with("needed", needed)));
     }
-    let placed = place_renewal(tx, ctx, edition, sub.buyer_id, sub.id, period, None).await.map_err(AutoRenewal::Fault)?;
+    let placed = place_renewal(tx, ctx, edition, sub.buyer_id, sub.id, &input, None).await.map_err(AutoRenewal::Fault)?;
     pay(tx, ctx, edition, sub.buyer_id, &placed.number).await.map_err(AutoRenewal::Fault)
 }
 

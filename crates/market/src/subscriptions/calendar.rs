@@ -10,6 +10,8 @@ use super::{RenewalMode, SubscriptionState};
 /// Something that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// A renewal with a change begins: it is another SKU or quantity from now on.
+    TakeUp,
     /// Tell the buyer that it ends in so many days (spec: business §5.3).
     Remind {
         /// Days before the end.
@@ -37,6 +39,7 @@ impl Event {
     /// The order of events at the same moment.
     const fn rank(self) -> i64 {
         match self {
+            Self::TakeUp => 0,
             Self::Remind { .. } => 1,
             Self::Renew => 2,
             Self::WarnRenewal { .. } => 3,
@@ -67,6 +70,8 @@ pub struct Facts {
     pub expired_at: Option<i64>,
     /// When it will be released, ms UTC; set by the freeze.
     pub release_at: Option<i64>,
+    /// When a renewal with a change begins, ms UTC.
+    pub next_at: Option<i64>,
     /// How it is renewed.
     pub renewal: RenewalMode,
     /// Up to which event it was stepped.
@@ -99,6 +104,7 @@ fn upcoming(facts: &Facts, edition: &Edition) -> Vec<(i64, Event)> {
     if !matches!(facts.state, SubscriptionState::InUse | SubscriptionState::Frozen) {
         return events;
     }
+    events.extend(facts.next_at.map(|at| (at, Event::TakeUp)));
     if facts.expired_at.is_some() {
         if let Some(release_at) = facts.release_at {
             let day_before = |days: i64| zone.same_day_at(zone.add_days(release_at, -days), edition.reminder_hour);
@@ -122,7 +128,7 @@ fn upcoming(facts: &Facts, edition: &Edition) -> Vec<(i64, Event)> {
         }
         RenewalMode::None => {}
     }
-    events.retain(|(at, _)| *at < ends_at);
+    events.retain(|(at, event)| *at < ends_at || *event == Event::TakeUp);
     events.push((zone.add_days(ends_at, edition.grace_days), Event::Expire));
     events
 }
@@ -149,7 +155,7 @@ mod tests {
                     facts.release_at = Some(edition.zone.add_days(due.at, edition.retention_days));
                 }
                 Event::Release => facts.state = SubscriptionState::Released,
-                Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
+                Event::TakeUp | Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
             }
             seen.push((edition.zone.readable_minute(due.at), due.event));
         }
@@ -157,7 +163,15 @@ mod tests {
     }
 
     fn in_use(ends_at: i64, renewal: RenewalMode) -> Facts {
-        Facts { state: SubscriptionState::InUse, ends_at: Some(ends_at), expired_at: None, release_at: None, renewal, marker: 0 }
+        Facts {
+            state: SubscriptionState::InUse,
+            ends_at: Some(ends_at),
+            expired_at: None,
+            release_at: None,
+            next_at: None,
+            renewal,
+            marker: 0,
+        }
     }
 
     // 2026-03-31 15:30 in Shanghai.
@@ -222,7 +236,7 @@ mod tests {
                             facts.release_at = Some(edition.zone.add_days(due.at, edition.retention_days));
                         }
                         Event::Release => facts.state = SubscriptionState::Released,
-                        Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
+                        Event::TakeUp | Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
                     }
                     often.push((edition.zone.readable_minute(due.at), due.event));
                 }

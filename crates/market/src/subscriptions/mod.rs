@@ -70,6 +70,18 @@ impl Renewal {
     }
 }
 
+/// What a subscription becomes when a renewal with a change begins (spec: business §5.5, on a renewal order).
+#[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
+pub struct NextTerms {
+    /// What it will be.
+    #[serde(flatten)]
+    pub item: Item,
+    /// How many.
+    pub quantity: i64,
+    /// From when on, market ms UTC.
+    pub from: i64,
+}
+
 /// A subscription.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Subscription {
@@ -114,6 +126,8 @@ pub struct Subscription {
     pub release_reason: Option<String>,
     /// How it is renewed.
     pub renewal: Renewal,
+    /// What it becomes when a renewal that is paid for begins.
+    pub next: Option<NextTerms>,
     /// The order that must be paid, cancelled or finished before another may be placed.
     pub open_order: Option<String>,
     /// Up to which event of the calendar it was stepped.
@@ -155,9 +169,16 @@ impl Subscription {
             ends_at: self.ends_at,
             expired_at: self.expired_at,
             release_at: self.release_at,
+            next_at: self.next.as_ref().map(|next| next.from),
             renewal: self.renewal.mode,
             marker: self.marker,
         }
+    }
+
+    /// What it is renewed as when nothing else is said: what it will be, or what it is.
+    #[must_use]
+    pub fn renewed_as(&self) -> (&Item, i64) {
+        self.next.as_ref().map_or((&self.item, self.quantity), |next| (&next.item, next.quantity))
     }
 
     /// Whether the seller was told to freeze it.
@@ -221,6 +242,7 @@ pub async fn open(tx: &mut Tx, ctx: &Ctx, new: NewSubscription<'_>) -> Result<Su
         released_at: None,
         release_reason: None,
         renewal: new.renewal,
+        next: None,
         open_order: None,
         marker: calendar::marker_after(ctx.now),
         due_at: None,
@@ -269,7 +291,19 @@ pub async fn opening_failed(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: Subsc
     Ok(sub)
 }
 
-/// More time was paid for, from the old end on (spec: business §5.2), frozen or not. A freeze for having ended is lifted.
+/// What a renewal pays for.
+#[derive(Clone, Debug)]
+pub struct RenewalTerms<'a> {
+    /// How long.
+    pub period: Period,
+    /// What it is renewed as.
+    pub item: &'a Item,
+    /// How many.
+    pub quantity: i64,
+}
+
+/// More time was paid for, from the old end on (spec: business §5.2), frozen or not. A freeze for having ended is lifted. When the renewal
+/// is for another SKU or quantity, it becomes that when the old time is over.
 ///
 /// Gives the time that the renewal pays for, ms UTC.
 ///
@@ -280,29 +314,46 @@ pub async fn renew(
     ctx: &Ctx,
     edition: &Edition,
     id: SubscriptionId,
-    period: Period,
+    terms: &RenewalTerms<'_>,
     line: (&str, &str),
 ) -> Result<(i64, i64)> {
     let mut sub = get(tx, id).await?;
     state::permit(sub.state, Happening::Renewed)?;
     let from = sub.ends_at.ok_or_else(|| Refusal::new(Code::NotPeriodic))?;
     let was_frozen = sub.is_frozen();
-    sub.months += period.months();
+    let (item, quantity) = sub.renewed_as();
+    let changes = (item.sku_id, quantity) != (terms.item.sku_id, terms.quantity);
+    let another_period = item.price_id != terms.item.price_id;
+    sub.months += terms.period.months();
     sub.ends_at = sub.end(edition);
     let to = sub.ends_at.unwrap_or(from);
     if to > ctx.now {
         sub.expired_at = None;
         sub.release_at = None;
     }
+    if changes {
+        sub.next = Some(NextTerms { item: terms.item.clone(), quantity: terms.quantity, from });
+    }
     sub.state = state::frozen(sub.expired_at, sub.suspended_at);
-    let facts = CallFacts { expires_at: Some(to), price_id: None };
-    calls::request(tx, ctx, &sub.call(Scene::Renewal, Some(line), facts)).await?;
+    let facts = CallFacts { expires_at: Some(to), price_id: (changes || another_period).then_some(terms.item.price_id) };
+    let scene = if changes { Scene::RenewalChange } else { Scene::Renewal };
+    calls::request(tx, ctx, &sub.call(scene, Some(line), facts)).await?;
     if was_frozen && !sub.is_frozen() {
         calls::request(tx, ctx, &sub.call(Scene::Unfreeze, None, CallFacts::default())).await?;
     }
-    let detail = json!({ "order": line.0, "from": from, "to": to, "unfrozen": was_frozen && !sub.is_frozen() });
+    let detail = json!({ "order": line.0, "from": from, "to": to, "unfrozen": was_frozen && !sub.is_frozen(), "changes": changes });
     save(tx, ctx, edition, &mut sub, "subscriptions.renewed", &detail).await?;
     Ok((from, to))
+}
+
+/// A renewal with a change begins: it is another SKU or quantity from now on.
+///
+/// # Errors
+/// [`Code::SubscriptionState`].
+pub async fn take_up(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription) -> Result<()> {
+    let Some(next) = sub.next.take() else { return Ok(()) };
+    state::permit(sub.state, Happening::Changed)?;
+    become_item(tx, ctx, edition, &mut sub, next.item, next.quantity).await
 }
 
 /// Takes back the last renewal, which has not begun (spec: business §5.3).
@@ -325,6 +376,7 @@ pub async fn cancel_renewal(
     }
     sub.months -= months;
     sub.ends_at = sub.end(edition);
+    sub.next = sub.next.filter(|next| Some(next.from) != sub.ends_at);
     let facts = CallFacts { expires_at: sub.ends_at, price_id: None };
     calls::request(tx, ctx, &sub.call(Scene::CancelRenewal, Some(line), facts)).await?;
     let detail = json!({ "order": line.0, "to": sub.ends_at });
@@ -346,11 +398,16 @@ pub async fn ask_change(tx: &mut Tx, ctx: &Ctx, sub: &Subscription, line: (&str,
 pub async fn changed(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: SubscriptionId, item: Item, quantity: i64) -> Result<()> {
     let mut sub = get(tx, id).await?;
     state::permit(sub.state, Happening::Changed)?;
+    become_item(tx, ctx, edition, &mut sub, item, quantity).await
+}
+
+async fn become_item(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &mut Subscription, item: Item, quantity: i64) -> Result<()> {
     let was = json!({ "sku": sub.item.sku_id, "quantity": sub.quantity });
     let detail = json!({ "sku": item.sku_id, "quantity": quantity, "was": was });
-    sub.item = item;
+    // An instance stays where it was opened, whatever address its edition has got since.
+    sub.item = Item { address_id: sub.item.address_id, ..item };
     sub.quantity = quantity;
-    save(tx, ctx, edition, &mut sub, "subscriptions.changed", &detail).await
+    save(tx, ctx, edition, sub, "subscriptions.changed", &detail).await
 }
 
 /// The end was reached: it is frozen, and released after the retention (spec: business §5.2).

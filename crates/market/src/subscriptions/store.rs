@@ -3,7 +3,7 @@
 use db::{Error, FromRow, Result, Row, Tx, sql};
 use kernel::{AccountId, AddressId, Period, PeriodUnit, SubscriptionId, ToScalar};
 
-use super::{Renewal, Subscription, SubscriptionState, Whose};
+use super::{NextTerms, Renewal, Subscription, SubscriptionState, Whose};
 use crate::catalog::Item;
 use crate::page::PageRequest;
 
@@ -30,12 +30,19 @@ impl FromRow for Subscription {
             released_at: row.take()?,
             release_reason: row.take()?,
             renewal: renewal(row)?,
+            next: next(row)?,
             open_order: row.take()?,
             marker: row.take()?,
             due_at: row.take()?,
             version: row.take()?,
         })
     }
+}
+
+fn next(row: &mut Row) -> Result<Option<NextTerms>> {
+    let (item, quantity, from): (Option<String>, Option<i64>, Option<i64>) = (row.take()?, row.take()?, row.take()?);
+    let (Some(item), Some(quantity), Some(from)) = (item, quantity, from) else { return Ok(None) };
+    Ok(Some(NextTerms { item: serde_json::from_str(&item)?, quantity, from }))
 }
 
 fn renewal(row: &mut Row) -> Result<Renewal> {
@@ -45,11 +52,24 @@ fn renewal(row: &mut Row) -> Result<Renewal> {
     Ok(Renewal { mode, period, times: row.take()? })
 }
 
+struct NextColumns {
+    item: Option<String>,
+    quantity: Option<i64>,
+    from: Option<i64>,
+}
+
+impl NextColumns {
+    fn of(sub: &Subscription) -> Result<Self> {
+        let item = sub.next.as_ref().map(|next| serde_json::to_string(&next.item)).transpose()?;
+        Ok(Self { item, quantity: sub.next.as_ref().map(|next| next.quantity), from: sub.next.as_ref().map(|next| next.from) })
+    }
+}
+
 macro_rules! columns {
     () => {
         "id, state, buyer_id, seller_id, product_id, edition_id, sku_id, price_id, address_id, names, charging_mode, period_unit, quantity,
          purchase_line, instance_id, created_at, anchor_at, months, ends_at, expired_at, suspended_at, suspend_reason, release_at,
-         released_at, release_reason, renewal_mode, renewal_unit, renewal_count, renewal_left, open_order, marker, due_at, version"
+         released_at, release_reason, renewal_mode, renewal_unit, renewal_count, renewal_left, next_item, next_quantity, next_at, open_order, marker, due_at, version"
     };
 }
 
@@ -58,11 +78,12 @@ pub(super) async fn insert(tx: &mut Tx, s: &Subscription) -> Result<()> {
         "INSERT INTO subscriptions (",
         columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
-           $27, $28, $29, $30, $31, $32, $33)"
+           $27, $28, $29, $30, $31, $32, $33, $34, $35, $36)"
     ));
     let names = serde_json::to_string(&s.item.names)?;
     let (unit, count) = (s.renewal.period.map(|p| p.unit), s.renewal.period.map(|p| p.count));
-    let params: [&dyn ToScalar; 33] = [
+    let next = NextColumns::of(s)?;
+    let params: [&dyn ToScalar; 36] = [
         &s.id,
         &s.state,
         &s.buyer_id,
@@ -92,6 +113,9 @@ pub(super) async fn insert(tx: &mut Tx, s: &Subscription) -> Result<()> {
         &unit,
         &count,
         &s.renewal.times,
+        &next.item,
+        &next.quantity,
+        &next.from,
         &s.open_order,
         &s.marker,
         &s.due_at,
@@ -105,13 +129,14 @@ pub(super) async fn update(tx: &mut Tx, s: &mut Subscription) -> Result<()> {
     let statement = sql!(
         "UPDATE subscriptions SET state = $1, sku_id = $2, price_id = $3, names = $4, quantity = $5, instance_id = $6, anchor_at = $7,
            months = $8, ends_at = $9, expired_at = $10, suspended_at = $11, suspend_reason = $12, release_at = $13, released_at = $14,
-           release_reason = $15, renewal_mode = $16, renewal_unit = $17, renewal_count = $18, renewal_left = $19, marker = $20, due_at = $21,
-           version = version + 1
-         WHERE id = $22 AND version = $23"
+           release_reason = $15, renewal_mode = $16, renewal_unit = $17, renewal_count = $18, renewal_left = $19, next_item = $20,
+           next_quantity = $21, next_at = $22, marker = $23, due_at = $24, version = version + 1
+         WHERE id = $25 AND version = $26"
     );
     let names = serde_json::to_string(&s.item.names)?;
     let (unit, count) = (s.renewal.period.map(|p| p.unit), s.renewal.period.map(|p| p.count));
-    let params: [&dyn ToScalar; 23] = [
+    let next = NextColumns::of(s)?;
+    let params: [&dyn ToScalar; 26] = [
         &s.state,
         &s.item.sku_id,
         &s.item.price_id,
@@ -131,6 +156,9 @@ pub(super) async fn update(tx: &mut Tx, s: &mut Subscription) -> Result<()> {
         &unit,
         &count,
         &s.renewal.times,
+        &next.item,
+        &next.quantity,
+        &next.from,
         &s.marker,
         &s.due_at,
         &s.id,

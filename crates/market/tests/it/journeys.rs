@@ -2,7 +2,7 @@
 
 use kernel::{Code, DAY_MS, HOUR_MS, Money, Period, PeriodUnit};
 use market::calls::{self, CallState, Scene};
-use market::orders::{self, LineState, OrderKind, OrderState, PurchaseItem};
+use market::orders::{self, LineState, OrderKind, OrderState, PurchaseItem, RenewalInput};
 use market::page::PageRequest;
 use market::subscriptions::{self, Renewal, RenewalMode, SubscriptionState, Whose};
 use market::{audit, catalog, delivery, ledger, notices, refunds, settlement, views};
@@ -222,7 +222,7 @@ async fn renewing_while_frozen_goes_on_from_the_old_end() {
     let order = world
         .act(async move |tx, ctx, market| {
             let period = Period { unit: PeriodUnit::Month, count: 2 };
-            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, period, None).await?;
+            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(period), None).await?;
             orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
         })
         .await;
@@ -379,7 +379,7 @@ async fn a_renewal_that_has_not_begun_returns_in_full() {
     let order = world
         .act(async move |tx, ctx, market| {
             let period = Period { unit: PeriodUnit::Year, count: 1 };
-            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, period, None).await?;
+            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(period), None).await?;
             orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
         })
         .await;
@@ -428,6 +428,50 @@ async fn a_change_costs_what_is_left_and_holds_when_the_seller_has_made_it() {
 }
 
 #[tokio::test]
+async fn a_renewal_may_change_what_is_renewed_after_the_seller_was_asked() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 5_000_000).await;
+    let sub = world.subscribe(buyer, months(goods.pro, 2, 5)).await;
+    let (id, old_end) = (sub.id, sub.ends_at.unwrap());
+    let down = RenewalInput { period: Period { unit: PeriodUnit::Month, count: 1 }, sku_id: Some(goods.basic), quantity: Some(3) };
+    let ctx = async || world.market.ctx(kernel::Actor::System("test"), kernel::Locale::En).await.unwrap();
+    let early = delivery::check_renewal(&world.market, &ctx().await, buyer, id, &down).await;
+    assert_eq!(early.unwrap_err().code(), Some(Code::RenewalChangeTooEarly));
+    world.pass_days(40).await;
+    shop.server.on(Activity::ChangeInstanceCheck, Behaviour::Answers(ResultCode::InvalidParameter));
+    let refused = delivery::check_renewal(&world.market, &ctx().await, buyer, id, &down).await;
+    assert_eq!(refused.unwrap_err().code(), Some(Code::SellerRefuses));
+    shop.server.on(Activity::ChangeInstanceCheck, Behaviour::HangsUp);
+    let silent = delivery::check_renewal(&world.market, &ctx().await, buyer, id, &down).await;
+    assert_eq!(silent.unwrap_err().code(), Some(Code::SellerUnreachable));
+    shop.server.on(Activity::ChangeInstanceCheck, Behaviour::Sound);
+    delivery::check_renewal(&world.market, &ctx().await, buyer, id, &down).await.unwrap();
+    assert!(shop.server.calls().last().unwrap().body.contains("\"linearValue\":\"3\""));
+    let wanted = down.clone();
+    let order = world
+        .act(async move |tx, ctx, market| {
+            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, &wanted, None).await?;
+            orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
+        })
+        .await;
+    assert_eq!(order.total_minor, 30_000);
+    world.settle_down().await;
+    assert!(shop.server.calls_of(RefreshInstance)[0].body.contains("RENEWAL_CHANGE"));
+    let before = world.subscription(id).await;
+    assert_eq!((before.item.sku_id, before.quantity, before.next.as_ref().unwrap().from), (goods.pro, 5, old_end));
+    let pro = goods.pro;
+    let blocked =
+        world.try_act(async move |tx, ctx, market| orders::quote_change(tx, ctx, market.edition(), buyer, id, pro, 9).await).await;
+    assert_eq!(blocked.unwrap_err().code(), Some(Code::RenewalChangePending));
+    world.pass(old_end - world.now().await).await;
+    let after = world.subscription(id).await;
+    assert_eq!((after.item.sku_id, after.quantity, after.next, after.state), (goods.basic, 3, None, SubscriptionState::InUse));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_change_that_the_seller_cannot_make_is_refunded_and_changes_nothing() {
     let world = World::new().await;
     let shop = world.shop("acme").await;
@@ -445,7 +489,7 @@ async fn a_change_that_the_seller_cannot_make_is_refunded_and_changes_nothing() 
     let blocked = world
         .try_act(async move |tx, ctx, market| {
             let period = Period { unit: PeriodUnit::Month, count: 1 };
-            orders::place_renewal(tx, ctx, market.edition(), buyer, id, period, None).await
+            orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(period), None).await
         })
         .await;
     assert_eq!(blocked.unwrap_err().code(), Some(Code::OrderOpen));
@@ -563,7 +607,7 @@ async fn the_operator_freezes_for_a_violation_and_only_the_operator_thaws() {
     world
         .act(async move |tx, ctx, market| {
             let period = Period { unit: PeriodUnit::Month, count: 1 };
-            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, period, None).await?;
+            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(period), None).await?;
             orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
         })
         .await;
@@ -611,7 +655,7 @@ async fn a_renewal_that_the_seller_does_not_hear_of_protects_the_buyer_and_is_re
     let order = world
         .act(async move |tx, ctx, market| {
             let period = Period { unit: PeriodUnit::Month, count: 1 };
-            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, period, None).await?;
+            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(period), None).await?;
             orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
         })
         .await;

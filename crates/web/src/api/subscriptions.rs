@@ -5,7 +5,7 @@ use db::Tx;
 use kernel::{Code, Period, Refusal, SkuId, SubscriptionId};
 use market::audit::AuditEntry;
 use market::delivery::{self, InstanceView};
-use market::orders::{self, Order, OrderLine, Quote};
+use market::orders::{self, Order, OrderLine, Quote, RenewalInput};
 use market::refunds::{self, RefundOffer};
 use market::subscriptions::{self, Renewal, Subscription, SubscriptionState, Whose};
 use market::views;
@@ -158,13 +158,6 @@ async fn set_renewal(
     Ok(tagged(app.write(set).await?))
 }
 
-/// For how long.
-#[derive(Deserialize, utoipa::ToSchema)]
-struct RenewalQuoteInput {
-    /// Months or years.
-    period: Period,
-}
-
 /// Quote a renewal
 ///
 /// What it costs now.
@@ -174,10 +167,12 @@ async fn quote_renewal(
     State(app): State<AppState>,
     buyer: Buyer<buyer::View>,
     Segment(id): Segment<SubscriptionId>,
-    Json(input): Json<RenewalQuoteInput>,
+    Json(input): Json<RenewalInput>,
 ) -> ApiResult<Json<Quote>> {
-    let (account, market) = (buyer.account(), app.market().clone());
-    Ok(Json(app.read(async move |tx| orders::quote_renewal(tx, market.edition(), account, id, input.period).await).await?))
+    let May { principal, ctx, .. } = buyer;
+    let market = app.market().clone();
+    let quote = async move |tx: &mut Tx| orders::quote_renewal(tx, &ctx, market.edition(), principal.account, id, &input).await;
+    Ok(Json(app.read(quote).await?))
 }
 
 /// A renewal.
@@ -185,13 +180,19 @@ async fn quote_renewal(
 struct RenewInput {
     /// Months or years.
     period: Period,
+    /// Another SKU of the same edition from the old end on; left out to stay. Only in the last days before the end.
+    #[serde(default)]
+    sku_id: Option<SkuId>,
+    /// Another quantity from the old end on; left out to stay.
+    #[serde(default)]
+    quantity: Option<i64>,
     /// The total that was quoted, minor units: another price now is refused.
     expected_total_minor: Option<i64>,
 }
 
 /// Renew a subscription
 ///
-/// Places the order; pay it next. The time begins at the old end.
+/// Places the order; pay it next. The time begins at the old end. A renewal to another SKU or quantity asks the seller first.
 #[utoipa::path(post, path = "/subscriptions/{id}/renew", tag = "subscriptions", operation_id = "renew_subscription",
     params(("id" = SubscriptionId, Path), OnceHeader), request_body = RenewInput, security(("bearer" = ["buyer.purchase"])),
     responses((status = CREATED, body = Order)))]
@@ -204,10 +205,14 @@ async fn renew_subscription(
     let May { principal, ctx, .. } = buyer;
     let (key, input) = input.open(principal.account)?;
     let market = app.market().clone();
+    let RenewInput { period, sku_id, quantity, expected_total_minor } = input;
+    let input = RenewalInput { period, sku_id, quantity };
+    if sku_id.is_some() || quantity.is_some() {
+        delivery::check_renewal(&market, &ctx, principal.account, id, &input).await?;
+    }
     let renew = async move |tx: &mut Tx| {
-        let RenewInput { period, expected_total_minor } = input;
         once(tx, &ctx, &key, async |tx: &mut Tx| {
-            orders::place_renewal(tx, &ctx, market.edition(), principal.account, id, period, expected_total_minor).await
+            orders::place_renewal(tx, &ctx, market.edition(), principal.account, id, &input, expected_total_minor).await
         })
         .await
     };

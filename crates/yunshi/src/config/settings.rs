@@ -300,6 +300,11 @@ settings! {
     |it, given| it.edition.grace_days = days(given)?,
     |it| Some(it.edition.grace_days.to_string());
 
+    "edition.renewal_change_days",
+    "Days before the end from which a renewal may change the SKU or the quantity.",
+    |it, given| it.edition.renewal_change_days = days(given)?,
+    |it| Some(it.edition.renewal_change_days.to_string());
+
     "edition.retention_days",
     "Days between the freeze and the release.",
     |it, given| it.edition.retention_days = days(given)?,

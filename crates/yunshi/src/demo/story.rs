@@ -11,7 +11,7 @@ use kernel::{
 use market::accounts::{self, AccountKind, NewAccount, NewUser, PasswordHash};
 use market::catalog::{self, By, ChargingMode, QuantityRule};
 use market::ledger::{self, NewDeposit};
-use market::orders::{self, PurchaseItem};
+use market::orders::{self, PurchaseItem, RenewalInput};
 use market::page::{PAGE_MAX, PageRequest};
 use market::runner::{self, To};
 use market::sellers::{self, AddressInput, Application, BankAccount, Decision, Dialect};
@@ -430,7 +430,7 @@ impl<'a> Story<'a> {
             let period = self.period();
             let placed = self
                 .act(buyer, async move |tx, ctx, market| {
-                    orders::place_renewal(tx, ctx, market.edition(), buyer.account, sub.id, period, None).await
+                    orders::place_renewal(tx, ctx, market.edition(), buyer.account, sub.id, &RenewalInput::same(period), None).await
                 })
                 .await;
             if let Some(order) = unless_refused(placed)? {
