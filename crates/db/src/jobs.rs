@@ -151,6 +151,18 @@ pub async fn fail(tx: &mut Tx, lease: &Lease, now: i64, why: &str) -> Result<()>
     if changed == 1 { Ok(()) } else { Err(lost()) }
 }
 
+/// Has a job tried again at once, whatever its failures; false when there is no such job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn retry(tx: &mut Tx, kind: &str, subject: &str, now: i64) -> Result<bool> {
+    tx.mark_jobs_added();
+    let statement = sql!(
+        "UPDATE jobs SET due_at = CASE WHEN due_at < $1 THEN due_at ELSE $1 END, tries = 0, stuck_at = NULL WHERE kind = $2 AND subject = $3"
+    );
+    Ok(tx.execute(statement, &[&now, &kind, &subject]).await? == 1)
+}
+
 /// When the earliest job is due that waits for no operator, market ms UTC.
 ///
 /// # Errors

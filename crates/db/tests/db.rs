@@ -170,7 +170,8 @@ async fn a_job_that_keeps_failing_waits_for_the_operator() {
     }
     assert_eq!(db.read(async |tx| jobs::count(tx).await).await.unwrap(), (1, 1));
     assert!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1, 10).await).await.unwrap().is_empty());
-    db.write(async move |tx| jobs::enqueue(tx, "call", &"x", "", now).await).await.unwrap();
+    assert!(!db.write(async move |tx| jobs::retry(tx, "call", "y", now).await).await.unwrap());
+    assert!(db.write(async move |tx| jobs::retry(tx, "call", "x", now).await).await.unwrap());
     assert_eq!(db.write(async move |tx| jobs::claim(tx, now, i64::MAX / 2, 10, "w", 1, 10).await).await.unwrap().len(), 1);
 }
 

@@ -45,16 +45,23 @@ pub async fn once<T>(tx: &mut Tx, ctx: &Ctx, key: &IdempotencyKey, act: impl Asy
 where
     T: Serialize + DeserializeOwned,
 {
-    let find = sql!("SELECT fingerprint, answer FROM idempotency_keys WHERE scope = $1 AND key = $2");
-    if let Some((fingerprint, answer)) = tx.find::<(Vec<u8>, String)>(find, &[&key.scope, &key.key]).await? {
+    // The key is taken before the act: on PostgreSQL a second request under the same key then waits for the first one here, and runs again
+    // when it has ended, instead of meeting the first one's rows inside the act as if they were somebody else's.
+    let take = sql!(
+        "INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at) VALUES ($1, $2, $3, '', $4)
+         ON CONFLICT (scope, key) DO NOTHING"
+    );
+    if tx.execute(take, &[&key.scope, &key.key, &key.fingerprint, &ctx.wall]).await? == 0 {
+        let find = sql!("SELECT fingerprint, answer FROM idempotency_keys WHERE scope = $1 AND key = $2");
+        let (fingerprint, answer): (Vec<u8>, String) = tx.one(find, &[&key.scope, &key.key]).await?;
         if fingerprint != key.fingerprint {
             return Err(Refusal::new(Code::IdempotencyConflict).into());
         }
         return Ok(serde_json::from_str(&answer)?);
     }
     let answer = act(tx).await?;
-    let insert = sql!("INSERT INTO idempotency_keys (scope, key, fingerprint, answer, created_at) VALUES ($1, $2, $3, $4, $5)");
-    tx.execute(insert, &[&key.scope, &key.key, &key.fingerprint, &serde_json::to_string(&answer)?, &ctx.wall]).await?;
+    let keep = sql!("UPDATE idempotency_keys SET answer = $1 WHERE scope = $2 AND key = $3");
+    tx.execute(keep, &[&serde_json::to_string(&answer)?, &key.scope, &key.key]).await?;
     Ok(answer)
 }
 

@@ -90,6 +90,8 @@ impl Market {
             .await?;
         let clock = Clock::open(&setup.db, setup.mode, wall).await?;
         let vault = Vault::new(&setup.master_key);
+        let (prover, sealed) = (vault.clone(), hex::encode(vault.seal(KEY_PROOF, KEY_PROOF.as_bytes(), &setup.entropy)));
+        setup.db.write(async move |tx| prove_key(tx, &prover, &sealed).await).await?;
         let Setup { db, edition, entropy, outbound, .. } = setup;
         // A later start goes on after an earlier one: there are fewer acts than one in 16 ms of the machine's time, on average.
         let turn = AtomicU64::new(u64::try_from(wall / 16).unwrap_or(0));
@@ -156,15 +158,34 @@ pub(crate) fn wall_now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The fact that proves a master key, and what is sealed in it.
+const KEY_PROOF: &str = "master_key_proof";
+
+/// Seals a proof with the master key of a new database; refuses a key that does not open the proof of an old one, before a secret is needed.
+async fn prove_key(tx: &mut Tx, vault: &Vault, sealed: &str) -> Result<()> {
+    let proof = settled(tx, KEY_PROOF, sealed).await?;
+    let opens = hex::decode(&proof).is_ok_and(|proof| vault.open(KEY_PROOF, &proof).is_ok());
+    if opens {
+        return Ok(());
+    }
+    Err(db::Error::Unavailable("the master key is not the one with which this market's secrets were sealed; give the right one".to_owned()))
+}
+
 /// Writes a fact into a new database; refuses to open one where it is another.
 async fn settle_fact(tx: &mut Tx, name: &'static str, value: &str) -> Result<()> {
-    let insert = sql!("INSERT INTO market_facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
-    tx.execute(insert, &[&name, &value]).await?;
-    let (found,): (String,) = tx.one(sql!("SELECT value FROM market_facts WHERE name = $1"), &[&name]).await?;
+    let found = settled(tx, name, value).await?;
     if found == value {
         return Ok(());
     }
     Err(db::Error::Unavailable(format!(
         "this database holds a market whose {name} is {found}, not {value}; use another database, or set {name} to {found}"
     )))
+}
+
+/// The value of a fact: `value` when it was not settled before.
+async fn settled(tx: &mut Tx, name: &'static str, value: &str) -> Result<String> {
+    let insert = sql!("INSERT INTO market_facts (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING");
+    tx.execute(insert, &[&name, &value]).await?;
+    let (found,): (String,) = tx.one(sql!("SELECT value FROM market_facts WHERE name = $1"), &[&name]).await?;
+    Ok(found)
 }

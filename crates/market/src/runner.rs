@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::market::{Market, wall_now};
-use crate::{delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
+use crate::{accounts, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
 
 /// How long a worker holds a job, ms of wall time: longer than the slowest call and its transaction.
 const LEASE_MS: i64 = 60_000;
@@ -87,13 +87,14 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
     while running.join_next().await.is_some() {}
 }
 
-/// What is done once an hour: the month's settlement is in the queue, and old idempotency keys are not.
+/// What is done once an hour: the month's settlement is in the queue; old idempotency keys and sessions are not kept.
 async fn upkeep(market: &Market) {
     let wall = wall_now();
     let done = async {
         let now = market.ctx(Actor::System("runner"), Locale::En).await?.now;
         schedule(market, now).await?;
-        market.db().write(async move |tx| idempotency::forget_old(tx, wall, 10_000).await).await
+        market.db().write(async move |tx| idempotency::forget_old(tx, wall, 10_000).await).await?;
+        market.db().write(async move |tx| accounts::forget_old_sessions(tx, wall, 10_000).await).await
     };
     if let Err(error) = done.await {
         tracing::warn!(%error, "the hourly upkeep failed and is done again in an hour");

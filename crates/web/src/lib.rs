@@ -19,6 +19,7 @@ mod observe;
 mod openapi;
 pub mod problem;
 pub mod scope;
+mod serve;
 pub mod settings;
 pub mod texts;
 
@@ -36,6 +37,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use metrics::Metrics;
+pub use serve::serve;
 pub use settings::Settings;
 
 use limits::Limits;
@@ -121,7 +123,7 @@ fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::beginning()).nest("/api/v1", api::routes())
 }
 
-/// The application: serve it with `into_make_service_with_connect_info::<SocketAddr>()`, for limits go by the client's address.
+/// The application, for [`serve`], which tells it the client's address: limits go by that.
 ///
 /// # Errors
 /// When the OpenAPI document cannot be written: a fault of this crate.

@@ -11,7 +11,6 @@ mod commands;
 mod config;
 mod demo;
 mod failure;
-mod inspect;
 mod log;
 mod master_key;
 mod start;

@@ -8,10 +8,10 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use db::{Db, Durability, Location, MigrationState, Options};
 use kernel::Entropy;
+use market::views::health;
 use market::{MIGRATIONS, Market, Setup};
 
 use crate::config::Config;
-use crate::inspect;
 use crate::master_key::{self, Missing, Place};
 
 /// The data folder is for its owner alone.
@@ -92,7 +92,7 @@ pub(crate) async fn hurried_market(config: &Config) -> Result<Market> {
 
 async fn open_market(config: &Config, db: Db, schema: Schema) -> Result<Market> {
     // A key is made for a market in which nothing can have been sealed yet, and never by a command that only looks.
-    let missing = if schema == Schema::Migrate && !inspect::has_accounts(&db).await? { Missing::Make } else { Missing::Refuse };
+    let missing = if schema == Schema::Migrate && !health::has_accounts(&db).await? { Missing::Make } else { Missing::Refuse };
     let key = master_key::find(config, missing)?;
     if let Place::Made(path) = &key.place {
         tracing::warn!(file = %path.display(), "a master key was made; keep a copy of this file apart from the database's, no secret can be read without it");

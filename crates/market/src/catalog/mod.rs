@@ -69,13 +69,11 @@ impl Names {
     }
 }
 
-/// A SKU at a price, with everything an order keeps a copy of.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
-pub struct Offer {
+/// What is bought: where it stands in the catalogue, and its names at that moment. Orders and subscriptions keep a copy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Item {
     /// The product.
     pub product_id: ProductId,
-    /// Who sells it.
-    pub seller_id: AccountId,
     /// The edition.
     pub edition_id: EditionId,
     /// The SKU.
@@ -88,6 +86,30 @@ pub struct Offer {
     pub names: Names,
     /// How it is charged.
     pub charging_mode: ChargingMode,
+}
+
+impl db::FromRow for Item {
+    fn from_row(row: &mut db::Row) -> Result<Self> {
+        Ok(Self {
+            product_id: row.take()?,
+            edition_id: row.take()?,
+            sku_id: row.take()?,
+            price_id: row.take()?,
+            address_id: row.take()?,
+            names: serde_json::from_str(&row.take::<String>()?)?,
+            charging_mode: row.take()?,
+        })
+    }
+}
+
+/// A SKU at a price, with everything an order keeps a copy of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+pub struct Offer {
+    /// What is offered.
+    #[serde(flatten)]
+    pub item: Item,
+    /// Who sells it.
+    pub seller_id: AccountId,
     /// For how long the price is.
     pub unit: PriceUnit,
     /// For one unit of quantity and one unit of time, tax included.

@@ -6,7 +6,7 @@ use kernel::{AccountId, AddressId, Currency, EditionId, ListingId, Money, PriceI
 use super::content::{ChargingMode, EditionContent, PriceUnit, ProductContent, QuantityRule, RefundRule, SkuContent, Texts};
 use super::state::{ListingState, PartState, ProductState, Standing};
 use super::views::{LastListing, ProductSummary};
-use super::{Names, Offer};
+use super::{Item, Names, Offer};
 use crate::edition::TaxKind;
 use crate::page::PageRequest;
 
@@ -519,14 +519,8 @@ impl Candidate {
             quantity,
         } = self.offer;
         Offer {
-            product_id,
+            item: Item { product_id, edition_id, sku_id, price_id, address_id, names, charging_mode },
             seller_id,
-            edition_id,
-            sku_id,
-            price_id,
-            address_id,
-            names,
-            charging_mode,
             unit,
             unit_price,
             tax_kind,

@@ -337,7 +337,7 @@ pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: Subscrip
             let missing = || Refusal::new(Code::SubscriptionState).with("state", sub.state);
             let instance = sub.instance_id.clone().filter(|_| usable).ok_or_else(missing)?;
             let (call, _) = calls::instance_sealed(tx, id).await?.ok_or_else(missing)?;
-            Ok((call, sellers::call_target(tx, reader.vault(), sub.address_id).await?, instance))
+            Ok((call, sellers::call_target(tx, reader.vault(), sub.item.address_id).await?, instance))
         })
         .await?;
     let exchange = exchange::run(market, &target, &exchange::query(&instance), Mode::Live).await;

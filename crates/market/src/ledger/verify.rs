@@ -100,7 +100,13 @@ pub async fn verify(db: &Db, mut progress: impl FnMut(i64)) -> Result<Verificati
         tokio::select! {
             biased;
             Some(checked) = steps.recv() => progress(checked),
-            found = &mut walk => return found,
+            found = &mut walk => {
+                // The walk's last words may have come with its end.
+                while let Ok(checked) = steps.try_recv() {
+                    progress(checked);
+                }
+                return found;
+            }
         }
     }
 }

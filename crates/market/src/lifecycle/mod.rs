@@ -43,12 +43,14 @@ pub async fn step(market: &Market, id: SubscriptionId, now: i64) -> Result<u64> 
 
 async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, due: Due) -> Result<()> {
     let notice = match due.event {
-        Event::Remind { days } => Some((NoticeKind::SubscriptionEnds, json!({ "names": sub.names, "days": days, "ends_at": sub.ends_at }))),
+        Event::Remind { days } => {
+            Some((NoticeKind::SubscriptionEnds, json!({ "names": sub.item.names, "days": days, "ends_at": sub.ends_at })))
+        }
         Event::WarnRenewal { days } => {
-            Some((NoticeKind::RenewalFailed, json!({ "names": sub.names, "days": days, "ends_at": sub.ends_at })))
+            Some((NoticeKind::RenewalFailed, json!({ "names": sub.item.names, "days": days, "ends_at": sub.ends_at })))
         }
         Event::WarnRelease { days } => {
-            Some((NoticeKind::SubscriptionReleases, json!({ "names": sub.names, "days": days, "release_at": sub.release_at })))
+            Some((NoticeKind::SubscriptionReleases, json!({ "names": sub.item.names, "days": days, "release_at": sub.release_at })))
         }
         Event::Renew | Event::Expire | Event::Release => None,
     };
@@ -78,7 +80,8 @@ async fn renew(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription,
     match orders::renew_automatically(tx, ctx, edition, &sub).await {
         Ok(order) => {
             subscriptions::count_renewal(tx, ctx, edition, sub.id).await?;
-            let args = json!({ "names": sub.names, "order": order.number, "total_minor": order.total_minor, "currency": order.currency });
+            let args =
+                json!({ "names": sub.item.names, "order": order.number, "total_minor": order.total_minor, "currency": order.currency });
             notices::send(tx, ctx, sub.buyer_id, NoticeKind::RenewalDone, &sub.id, &args).await
         }
         Err(AutoRenewal::Refused(refusal)) => {

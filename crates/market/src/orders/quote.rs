@@ -68,13 +68,7 @@ impl Draft {
             state: LineState::Waiting,
             subscription_id: self.subscription,
             refunds_line: None,
-            product_id: self.offer.product_id,
-            edition_id: self.offer.edition_id,
-            sku_id: self.offer.sku_id,
-            price_id: self.offer.price_id,
-            address_id: self.offer.address_id,
-            names: self.offer.names,
-            charging_mode: self.offer.charging_mode,
+            item: self.offer.item,
             period: self.price.period,
             quantity: self.price.quantity,
             unit_price_minor: self.price.unit_price.minor,
@@ -92,9 +86,9 @@ impl Draft {
 
     fn into_quote(self) -> QuoteLine {
         QuoteLine {
-            sku_id: self.offer.sku_id,
+            sku_id: self.offer.item.sku_id,
             unit: self.offer.unit,
-            names: self.offer.names,
+            names: self.offer.item.names,
             unit_price_minor: self.price.unit_price.minor,
             quantity: self.price.quantity,
             period: self.price.period,
@@ -174,7 +168,7 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
         if drafts.first().is_some_and(|first| first.offer.seller_id != offer.seller_id) {
             return Err(Refusal::field("items", "one-seller").into());
         }
-        let renewal = item.renewal.filter(|_| offer.charging_mode == ChargingMode::Period);
+        let renewal = item.renewal.filter(|_| offer.item.charging_mode == ChargingMode::Period);
         renewal.as_ref().map(Renewal::check).transpose()?;
         let price = pricing::price_line(&offer, item.quantity, period, edition)?;
         drafts.push(Draft { offer, price, subscription: None, renewal, change: None });
@@ -185,7 +179,7 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
 pub(super) async fn renewal(tx: &mut Tx, edition: &Edition, sub: &Subscription, period: Period) -> Result<Draft> {
     alive_and_periodic(sub)?;
     let period = Period::new(period.unit, period.count)?;
-    let offer = catalog::offer(tx, sub.sku_id, pricing::unit_of(Some(period)), Purpose::Renewal).await?;
+    let offer = catalog::offer(tx, sub.item.sku_id, pricing::unit_of(Some(period)), Purpose::Renewal).await?;
     let price = pricing::price_line(&offer, sub.quantity, Some(period), edition)?;
     Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: None })
 }
@@ -210,12 +204,12 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
             Err(error) => return Err(error),
         }
     }
-    if offers.first().is_none_or(|offer| offer.edition_id != sub.edition_id) {
+    if offers.first().is_none_or(|offer| offer.item.edition_id != sub.item.edition_id) {
         return Err(Refusal::new(Code::ChangeTarget).into());
     }
     let old_unit = pricing::unit_of(Some(Period { unit, count: 1 }));
     let old = PricedUnit { unit: old_unit, unit_price: old_unit_price(tx, edition, sub, old_unit).await?, quantity: sub.quantity };
-    let new_prices: Vec<_> = offers.iter().map(|offer| (offer.unit, offer.price_id, offer.unit_price)).collect();
+    let new_prices: Vec<_> = offers.iter().map(|offer| (offer.unit, offer.item.price_id, offer.unit_price)).collect();
     let facts = ChangeFacts {
         anchor_at,
         now: ctx.now,
@@ -227,7 +221,8 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
         zone: &edition.zone,
     };
     let change = pricing::change_fee(&facts)?;
-    let offer = offers.into_iter().find(|offer| offer.price_id == change.new_price_id).ok_or_else(|| Refusal::new(Code::PriceMissing))?;
+    let offer =
+        offers.into_iter().find(|offer| offer.item.price_id == change.new_price_id).ok_or_else(|| Refusal::new(Code::PriceMissing))?;
     offer.quantity.admit(quantity)?;
     let price = LinePrice {
         unit_price: offer.unit_price,
@@ -244,7 +239,7 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
 
 /// The current price of what the subscription is; the one it was bought at when that is no longer sold.
 async fn old_unit_price(tx: &mut Tx, edition: &Edition, sub: &Subscription, unit: PriceUnit) -> Result<Money> {
-    match catalog::offer(tx, sub.sku_id, unit, Purpose::Change).await {
+    match catalog::offer(tx, sub.item.sku_id, unit, Purpose::Change).await {
         Ok(offer) => Ok(offer.unit_price),
         Err(error) if matches!(error.code(), Some(Code::PriceMissing | Code::NotOnSale)) => {
             let purchase = super::line(tx, &sub.purchase_line).await?;
@@ -255,7 +250,7 @@ async fn old_unit_price(tx: &mut Tx, edition: &Edition, sub: &Subscription, unit
 }
 
 fn alive_and_periodic(sub: &Subscription) -> Result<(), Refusal> {
-    if sub.charging_mode != ChargingMode::Period {
+    if sub.item.charging_mode != ChargingMode::Period {
         return Err(Refusal::new(Code::NotPeriodic));
     }
     match sub.state {

@@ -6,6 +6,7 @@ use db::{Error, FromRow, Result, Row, Tx, sql};
 use kernel::{Period, PeriodUnit, SubscriptionId, ToScalar};
 
 use super::{LineState, Order, OrderLine, OrderState};
+use crate::catalog::Item;
 use crate::page::PageRequest;
 use crate::subscriptions::Whose;
 
@@ -39,13 +40,7 @@ impl FromRow for OrderLine {
             state: row.take()?,
             subscription_id: row.take()?,
             refunds_line: row.take()?,
-            product_id: row.take()?,
-            edition_id: row.take()?,
-            sku_id: row.take()?,
-            price_id: row.take()?,
-            address_id: row.take()?,
-            names: serde_json::from_str(&row.take::<String>()?)?,
-            charging_mode: row.take()?,
+            item: Item::from_row(row)?,
             period: {
                 let (unit, count): (Option<PeriodUnit>, Option<i64>) = (row.take()?, row.take()?);
                 unit.zip(count).map(|(unit, count)| Period { unit, count })
@@ -110,7 +105,7 @@ async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
         line_columns!(),
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"
     ));
-    let names = serde_json::to_string(&line.names)?;
+    let names = serde_json::to_string(&line.item.names)?;
     let renewal = line.renewal.as_ref().map(serde_json::to_string).transpose()?;
     let (unit, count) = (line.period.map(|p| p.unit), line.period.map(|p| p.count));
     let params: [&dyn ToScalar; 26] = [
@@ -120,13 +115,13 @@ async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
         &line.state,
         &line.subscription_id,
         &line.refunds_line,
-        &line.product_id,
-        &line.edition_id,
-        &line.sku_id,
-        &line.price_id,
-        &line.address_id,
+        &line.item.product_id,
+        &line.item.edition_id,
+        &line.item.sku_id,
+        &line.item.price_id,
+        &line.item.address_id,
         &names,
-        &line.charging_mode,
+        &line.item.charging_mode,
         &unit,
         &count,
         &line.quantity,

@@ -4,7 +4,7 @@ use kernel::{AccountId, AddressId, EditionId, Entropy, HOUR_MS, ProductId, SkuId
 use proptest::prelude::*;
 
 use super::*;
-use crate::catalog::{ChargingMode, Names, ProductState, QuantityRule, RefundRule, Texts};
+use crate::catalog::{ChargingMode, Item, Names, ProductState, QuantityRule, RefundRule, Texts};
 use crate::edition::{EditionKind, TaxKind};
 
 /// 2026-01-01 00:00 in Shanghai.
@@ -26,14 +26,16 @@ fn offer(unit: PriceUnit, minor: i64) -> Offer {
     let entropy = entropy();
     let text = |zh: &str| Texts::new(zh, "");
     Offer {
-        product_id: ProductId::new(1, &entropy),
+        item: Item {
+            product_id: ProductId::new(1, &entropy),
+            edition_id: EditionId::new(1, &entropy),
+            sku_id: SkuId::new(1, &entropy),
+            price_id: price_id(),
+            address_id: AddressId::new(1, &entropy),
+            names: Names { product: text("云笔记"), edition: text("专业版"), sku: text("10用户") },
+            charging_mode: unit.charging_mode(),
+        },
         seller_id: AccountId::new(1, &entropy),
-        edition_id: EditionId::new(1, &entropy),
-        sku_id: SkuId::new(1, &entropy),
-        price_id: price_id(),
-        address_id: AddressId::new(1, &entropy),
-        names: Names { product: text("云笔记"), edition: text("专业版"), sku: text("10用户") },
-        charging_mode: unit.charging_mode(),
         unit,
         unit_price: cny(minor),
         tax_kind: TaxKind::Software,
@@ -61,7 +63,7 @@ fn a_line_costs_unit_price_times_quantity_times_periods() {
     assert_eq!(line.fee.bp, 500);
     let once = price_line(&offer(PriceUnit::Once, 120_000), 5, None, &edition).unwrap();
     assert_eq!((once.amount, once.periods, once.period), (cny(600_000), 1, None));
-    assert_eq!(offer(PriceUnit::Once, 1).charging_mode, ChargingMode::OneTime);
+    assert_eq!(offer(PriceUnit::Once, 1).item.charging_mode, ChargingMode::OneTime);
 }
 
 #[test]

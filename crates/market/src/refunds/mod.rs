@@ -72,7 +72,7 @@ async fn returnable(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscriptio
     }
     let purchase =
         lines.iter().find(|l| l.number == sub.purchase_line).ok_or_else(|| db::Error::broken("a subscription without its line"))?;
-    if sub.charging_mode != ChargingMode::Period || purchase.refund_rule != RefundRule::NoReason {
+    if sub.item.charging_mode != ChargingMode::Period || purchase.refund_rule != RefundRule::NoReason {
         return Err(Refusal::new(Code::NotRefundable).into());
     }
     let until = edition.zone.add_days(purchase.done_at.unwrap_or(0), edition.refund_days);

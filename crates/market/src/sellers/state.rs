@@ -1,6 +1,6 @@
 //! The states of a seller (spec: business §1.2, state machine 1).
 
-use kernel::{Code, DAY_MS, Refusal};
+use kernel::{Code, DAY_MS, Refusal, Zone};
 
 kernel::words! {
     /// Where an account stands on its way to selling.
@@ -60,7 +60,7 @@ pub(super) fn decide(before: Option<(SellerState, Option<i64>)>, event: Event, n
     if let (Event::Apply, Some((SellerState::Exited, Some(left_at)))) = (event, before)
         && now < left_at + REAPPLY_AFTER_MS
     {
-        return Err(Refusal::new(Code::SellerExited).with("earliest", left_at + REAPPLY_AFTER_MS));
+        return Err(Refusal::new(Code::SellerExited).with("earliest", Zone::utc().readable_minute(left_at + REAPPLY_AFTER_MS) + " UTC"));
     }
     Ok(next)
 }
@@ -92,7 +92,7 @@ mod tests {
     fn who_left_may_come_back_after_ninety_days() {
         let left = Some((SellerState::Exited, Some(1_000)));
         let early = decide(left, Event::Apply, 1_000 + 90 * DAY_MS - 1);
-        assert_eq!(early, Err(Refusal::new(Code::SellerExited).with("earliest", 1_000 + 90 * DAY_MS)));
+        assert_eq!(early, Err(Refusal::new(Code::SellerExited).with("earliest", "1970-04-01 00:00 UTC")));
         assert_eq!(decide(left, Event::Apply, 1_000 + 90 * DAY_MS), Ok(SellerState::Applied));
     }
 }

@@ -43,7 +43,13 @@ pub async fn verify_statements(db: &Db, mut progress: impl FnMut(i64)) -> Result
         tokio::select! {
             biased;
             Some(checked) = steps.recv() => progress(checked),
-            found = &mut walk => return found,
+            found = &mut walk => {
+                // The walk's last words may have come with its end.
+                while let Ok(checked) = steps.try_recv() {
+                    progress(checked);
+                }
+                return found;
+            }
         }
     }
 }

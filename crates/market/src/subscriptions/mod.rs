@@ -9,13 +9,13 @@ pub mod state;
 mod store;
 
 use db::{Result, Tx};
-use kernel::{AccountId, AddressId, Code, Ctx, EditionId, Period, PeriodUnit, PriceId, ProductId, Refusal, SkuId, SubscriptionId};
+use kernel::{AccountId, AddressId, Code, Ctx, Period, PeriodUnit, Refusal, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::audit;
 use crate::calls::{self, CallFacts, NewCall, Scene};
-use crate::catalog::{ChargingMode, Names};
+use crate::catalog::{ChargingMode, Item};
 use crate::edition::Edition;
 use crate::notices::{self, NoticeKind};
 use crate::page::{Page, PageRequest};
@@ -81,20 +81,9 @@ pub struct Subscription {
     pub buyer_id: AccountId,
     /// Who provides it.
     pub seller_id: AccountId,
-    /// Which product.
-    pub product_id: ProductId,
-    /// Which edition.
-    pub edition_id: EditionId,
-    /// Which SKU.
-    pub sku_id: SkuId,
-    /// Which price it was last bought at.
-    pub price_id: PriceId,
-    /// Where the seller is called.
-    pub address_id: AddressId,
-    /// The names at the time of purchase or of the last change.
-    pub names: Names,
-    /// By period or one-time.
-    pub charging_mode: ChargingMode,
+    /// What it is, as it was at the purchase or the last change.
+    #[serde(flatten)]
+    pub item: Item,
     /// The unit of the purchased period.
     pub period_unit: Option<PeriodUnit>,
     /// How many units of the SKU's quantity.
@@ -143,20 +132,8 @@ pub struct NewSubscription<'a> {
     pub buyer_id: AccountId,
     /// Who provides it.
     pub seller_id: AccountId,
-    /// Which product.
-    pub product_id: ProductId,
-    /// Which edition.
-    pub edition_id: EditionId,
-    /// Which SKU.
-    pub sku_id: SkuId,
-    /// At which price.
-    pub price_id: PriceId,
-    /// Where the seller is called.
-    pub address_id: AddressId,
-    /// The names.
-    pub names: Names,
-    /// By period or one-time.
-    pub charging_mode: ChargingMode,
+    /// What it is.
+    pub item: Item,
     /// How long; none for one-time.
     pub period: Option<Period>,
     /// How many.
@@ -198,7 +175,7 @@ impl Subscription {
     }
 
     fn end(&self, edition: &Edition) -> Option<i64> {
-        match self.charging_mode {
+        match self.item.charging_mode {
             ChargingMode::Period => self.anchor_at.map(|anchor| edition.zone.add_months(anchor, self.months)),
             ChargingMode::OneTime => None,
         }
@@ -209,8 +186,8 @@ impl Subscription {
             scene,
             subscription: self.id,
             seller: self.seller_id,
-            product: self.product_id,
-            address: self.address_id,
+            product: self.item.product_id,
+            address: self.item.address_id,
             line,
             instance: self.instance_id.as_deref(),
             facts,
@@ -228,13 +205,7 @@ pub async fn open(tx: &mut Tx, ctx: &Ctx, new: NewSubscription<'_>) -> Result<Su
         state: SubscriptionState::Opening,
         buyer_id: new.buyer_id,
         seller_id: new.seller_id,
-        product_id: new.product_id,
-        edition_id: new.edition_id,
-        sku_id: new.sku_id,
-        price_id: new.price_id,
-        address_id: new.address_id,
-        names: new.names,
-        charging_mode: new.charging_mode,
+        item: new.item,
         period_unit: new.period.map(|p| p.unit),
         quantity: new.quantity,
         purchase_line: new.line_number.to_owned(),
@@ -368,31 +339,17 @@ pub async fn ask_change(tx: &mut Tx, ctx: &Ctx, sub: &Subscription, line: (&str,
     calls::request(tx, ctx, &sub.call(Scene::Change, Some(line), CallFacts::default())).await.map(drop)
 }
 
-/// What a subscription is after a change.
-#[derive(Clone, Debug)]
-pub struct ChangedTo {
-    /// The SKU.
-    pub sku_id: SkuId,
-    /// Its price.
-    pub price_id: PriceId,
-    /// The quantity.
-    pub quantity: i64,
-    /// The names.
-    pub names: Names,
-}
-
-/// The seller has made the change.
+/// The seller has made the change: it is `item` in this quantity from now on.
 ///
 /// # Errors
 /// [`Code::SubscriptionState`].
-pub async fn changed(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: SubscriptionId, to: ChangedTo) -> Result<()> {
+pub async fn changed(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: SubscriptionId, item: Item, quantity: i64) -> Result<()> {
     let mut sub = get(tx, id).await?;
     state::permit(sub.state, Happening::Changed)?;
-    let detail = json!({ "sku": to.sku_id, "quantity": to.quantity, "was": { "sku": sub.sku_id, "quantity": sub.quantity } });
-    sub.sku_id = to.sku_id;
-    sub.price_id = to.price_id;
-    sub.quantity = to.quantity;
-    sub.names = to.names;
+    let was = json!({ "sku": sub.item.sku_id, "quantity": sub.quantity });
+    let detail = json!({ "sku": item.sku_id, "quantity": quantity, "was": was });
+    sub.item = item;
+    sub.quantity = quantity;
     save(tx, ctx, edition, &mut sub, "subscriptions.changed", &detail).await
 }
 
@@ -409,7 +366,7 @@ pub async fn expire(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscrip
     if !was_frozen {
         calls::request(tx, ctx, &sub.call(Scene::Freeze, None, CallFacts::default())).await?;
     }
-    let args = json!({ "names": sub.names, "release_at": sub.release_at });
+    let args = json!({ "names": sub.item.names, "release_at": sub.release_at });
     notices::send(tx, ctx, sub.buyer_id, NoticeKind::SubscriptionFrozen, &sub.id, &args).await?;
     let detail = json!({ "release_at": sub.release_at });
     save(tx, ctx, edition, &mut sub, "subscriptions.expired", &detail).await
@@ -435,7 +392,7 @@ pub async fn suspend(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: Subscription
     if !was_frozen {
         calls::request(tx, ctx, &sub.call(Scene::Freeze, None, CallFacts::default())).await?;
     }
-    let args = json!({ "names": sub.names, "reason": sub.suspend_reason });
+    let args = json!({ "names": sub.item.names, "reason": sub.suspend_reason });
     notices::send(tx, ctx, sub.buyer_id, NoticeKind::SubscriptionSuspended, &sub.id, &args).await?;
     save(tx, ctx, edition, &mut sub, "subscriptions.suspended", &json!({ "reason": args["reason"] })).await?;
     Ok(sub)
@@ -457,7 +414,7 @@ pub async fn resume(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: SubscriptionI
     if !sub.is_frozen() {
         calls::request(tx, ctx, &sub.call(Scene::Unfreeze, None, CallFacts::default())).await?;
     }
-    notices::send(tx, ctx, sub.buyer_id, NoticeKind::SubscriptionResumed, &sub.id, &json!({ "names": sub.names })).await?;
+    notices::send(tx, ctx, sub.buyer_id, NoticeKind::SubscriptionResumed, &sub.id, &json!({ "names": sub.item.names })).await?;
     save(tx, ctx, edition, &mut sub, "subscriptions.resumed", &json!({})).await?;
     Ok(sub)
 }
@@ -490,7 +447,7 @@ pub async fn release(
     sub.release_reason = Some(reason.word().to_owned());
     sub.release_at = None;
     calls::request(tx, ctx, &sub.call(Scene::Release, refund_line, CallFacts::default())).await?;
-    let args = json!({ "names": sub.names, "reason": reason });
+    let args = json!({ "names": sub.item.names, "reason": reason });
     notices::send(tx, ctx, sub.buyer_id, NoticeKind::SubscriptionReleased, &sub.id, &args).await?;
     save(tx, ctx, edition, &mut sub, "subscriptions.released", &json!({ "reason": reason })).await
 }
@@ -513,7 +470,7 @@ pub async fn set_renewal(
     if expected_version.is_some_and(|expected| expected != sub.version) {
         return Err(Refusal::new(Code::VersionStale).into());
     }
-    if sub.charging_mode != ChargingMode::Period {
+    if sub.item.charging_mode != ChargingMode::Period {
         return Err(Refusal::new(Code::NotPeriodic).into());
     }
     if matches!(sub.state, SubscriptionState::Released | SubscriptionState::Failed) {

@@ -4,6 +4,7 @@ use db::{Error, FromRow, Result, Row, Tx, sql};
 use kernel::{AccountId, AddressId, Period, PeriodUnit, SubscriptionId, ToScalar};
 
 use super::{Renewal, Subscription, SubscriptionState, Whose};
+use crate::catalog::Item;
 use crate::page::PageRequest;
 
 impl FromRow for Subscription {
@@ -13,13 +14,7 @@ impl FromRow for Subscription {
             state: row.take()?,
             buyer_id: row.take()?,
             seller_id: row.take()?,
-            product_id: row.take()?,
-            edition_id: row.take()?,
-            sku_id: row.take()?,
-            price_id: row.take()?,
-            address_id: row.take()?,
-            names: serde_json::from_str(&row.take::<String>()?)?,
-            charging_mode: row.take()?,
+            item: Item::from_row(row)?,
             period_unit: row.take()?,
             quantity: row.take()?,
             purchase_line: row.take()?,
@@ -65,20 +60,20 @@ pub(super) async fn insert(tx: &mut Tx, s: &Subscription) -> Result<()> {
         ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,
            $27, $28, $29, $30, $31, $32, $33)"
     ));
-    let names = serde_json::to_string(&s.names)?;
+    let names = serde_json::to_string(&s.item.names)?;
     let (unit, count) = (s.renewal.period.map(|p| p.unit), s.renewal.period.map(|p| p.count));
     let params: [&dyn ToScalar; 33] = [
         &s.id,
         &s.state,
         &s.buyer_id,
         &s.seller_id,
-        &s.product_id,
-        &s.edition_id,
-        &s.sku_id,
-        &s.price_id,
-        &s.address_id,
+        &s.item.product_id,
+        &s.item.edition_id,
+        &s.item.sku_id,
+        &s.item.price_id,
+        &s.item.address_id,
         &names,
-        &s.charging_mode,
+        &s.item.charging_mode,
         &s.period_unit,
         &s.quantity,
         &s.purchase_line,
@@ -114,12 +109,12 @@ pub(super) async fn update(tx: &mut Tx, s: &mut Subscription) -> Result<()> {
            version = version + 1
          WHERE id = $22 AND version = $23"
     );
-    let names = serde_json::to_string(&s.names)?;
+    let names = serde_json::to_string(&s.item.names)?;
     let (unit, count) = (s.renewal.period.map(|p| p.unit), s.renewal.period.map(|p| p.count));
     let params: [&dyn ToScalar; 23] = [
         &s.state,
-        &s.sku_id,
-        &s.price_id,
+        &s.item.sku_id,
+        &s.item.price_id,
         &names,
         &s.quantity,
         &s.instance_id,

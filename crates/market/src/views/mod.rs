@@ -1,5 +1,7 @@
 //! Read models that join what several domains keep. May read any table; never writes.
 
+pub mod health;
+
 use db::{Result, Tx, sql};
 use kernel::{AccountId, SubscriptionId};
 

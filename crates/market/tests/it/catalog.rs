@@ -257,14 +257,14 @@ async fn an_offer_carries_all_that_an_order_copies() {
     let product = shop.published("云笔记", "Cloud Notes").await;
     let sku = product.editions[1].skus[0].id;
     let offer = shop.offer(sku, PriceUnit::Year, Purpose::Purchase).await.unwrap();
-    assert_eq!((offer.product_id, offer.seller_id, offer.edition_id), (product.summary.id, shop.seller, product.editions[1].id));
-    assert_eq!((offer.sku_id, offer.address_id, offer.state), (sku, shop.address, ProductState::OnSale));
-    assert_eq!(offer.names.wire(), "云笔记,专业版,基础");
+    assert_eq!((offer.item.product_id, offer.seller_id, offer.item.edition_id), (product.summary.id, shop.seller, product.editions[1].id));
+    assert_eq!((offer.item.sku_id, offer.item.address_id, offer.state), (sku, shop.address, ProductState::OnSale));
+    assert_eq!(offer.item.names.wire(), "云笔记,专业版,基础");
     assert_eq!((offer.unit, offer.unit_price.to_string()), (PriceUnit::Year, "1990.00 CNY".to_owned()));
-    assert_eq!((offer.charging_mode, offer.refund_rule), (ChargingMode::Period, RefundRule::NoReason));
+    assert_eq!((offer.item.charging_mode, offer.refund_rule), (ChargingMode::Period, RefundRule::NoReason));
     assert_eq!((offer.quantity.min, offer.quantity.max, offer.quantity.step), (5, 500, 5));
     let month = product.editions[1].skus[0].prices.iter().find(|p| p.unit == PriceUnit::Month).unwrap();
-    assert_eq!(shop.offer(sku, PriceUnit::Month, Purpose::Renewal).await.unwrap().price_id, month.id);
+    assert_eq!(shop.offer(sku, PriceUnit::Month, Purpose::Renewal).await.unwrap().item.price_id, month.id);
     assert_eq!(code(shop.offer(sku, PriceUnit::Once, Purpose::Purchase).await), Code::PriceMissing);
     let unknown = SkuId::new(1, &Entropy::from_seed([99; 32]));
     assert_eq!(code(shop.offer(unknown, PriceUnit::Month, Purpose::Purchase).await), Code::NotFound);
@@ -408,8 +408,8 @@ async fn a_revision_changes_prices_and_texts_for_new_orders() {
     shop.now += 1;
     let revised = shop.release(id).await;
     let new = shop.offer(sku, PriceUnit::Month, Purpose::Purchase).await.unwrap();
-    assert_eq!((new.unit_price.minor, new.price_id), (12_000, old.price_id), "the price keeps its id");
-    assert_eq!(new.names.product.en, "Cloud Notes 2");
+    assert_eq!((new.unit_price.minor, new.item.price_id), (12_000, old.item.price_id), "the price keeps its id");
+    assert_eq!(new.item.names.product.en, "Cloud Notes 2");
     assert_eq!(revised.editions.iter().map(|e| e.skus.len()).collect::<Vec<_>>(), [2, 2]);
     assert_eq!(revised.editions[1].id, product.editions[0].id, "the seller's order is kept");
     assert_eq!(revised.summary.published_at, product.summary.published_at);
@@ -423,7 +423,7 @@ async fn a_revision_changes_prices_and_texts_for_new_orders() {
     shop.now += 1;
     shop.release(id).await;
     let back = shop.offer(without_year, PriceUnit::Year, Purpose::Renewal).await.unwrap();
-    assert_eq!((Some(back.price_id), back.unit_price.minor), (yearly, 200_000));
+    assert_eq!((Some(back.item.price_id), back.unit_price.minor), (yearly, 200_000));
 }
 
 #[tokio::test]
@@ -631,7 +631,7 @@ async fn a_one_time_edition_is_sold_once() {
     let product = shop.release(product.summary.id).await;
     let sku = first_sku(&product);
     let offer = shop.offer(sku, PriceUnit::Once, Purpose::Purchase).await.unwrap();
-    assert_eq!((offer.charging_mode, offer.refund_rule), (ChargingMode::OneTime, RefundRule::None));
+    assert_eq!((offer.item.charging_mode, offer.refund_rule), (ChargingMode::OneTime, RefundRule::None));
     assert_eq!(code(shop.offer(sku, PriceUnit::Month, Purpose::Purchase).await), Code::PriceMissing);
     let from = shop.view(None, product.summary.id).await.unwrap().price_from.unwrap();
     assert_eq!((from.unit, from.price.minor), (PriceUnit::Once, 120_000));

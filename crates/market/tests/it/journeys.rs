@@ -417,10 +417,10 @@ async fn a_change_costs_what_is_left_and_holds_when_the_seller_has_made_it() {
         })
         .await;
     assert_eq!(order.total_minor, 82_500);
-    assert_eq!(world.subscription(id).await.sku_id, goods.basic);
+    assert_eq!(world.subscription(id).await.item.sku_id, goods.basic);
     world.settle_down().await;
     let changed = world.subscription(id).await;
-    assert_eq!((changed.sku_id, changed.quantity, changed.ends_at), (goods.pro, 3, sub.ends_at));
+    assert_eq!((changed.item.sku_id, changed.quantity, changed.ends_at), (goods.pro, 3, sub.ends_at));
     assert_eq!(shop.server.activities().last(), Some(&UpgradeInstance));
     let down = world.try_act(async move |tx, ctx, market| orders::quote_change(tx, ctx, market.edition(), buyer, id, pro, 1).await).await;
     assert_eq!(down.unwrap_err().code(), Some(Code::ChangeNotUpgrade));
@@ -453,7 +453,7 @@ async fn a_change_that_the_seller_cannot_make_is_refunded_and_changes_nothing() 
     assert_eq!(world.order(&order.number).await.state, OrderState::Failed);
     assert_eq!(world.balance(buyer).await, before);
     let after = world.subscription(id).await;
-    assert_eq!((after.sku_id, after.quantity, after.open_order), (goods.basic, 1, None));
+    assert_eq!((after.item.sku_id, after.quantity, after.open_order), (goods.basic, 1, None));
     world.finish().await;
 }
 

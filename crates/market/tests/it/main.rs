@@ -5,6 +5,7 @@ mod accounts;
 mod catalog;
 mod journeys;
 mod ledger;
+mod opening;
 mod sellers;
 mod settlement;
 mod statements;

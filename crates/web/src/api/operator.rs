@@ -2,17 +2,17 @@
 
 use axum::extract::State;
 use db::Tx;
-use kernel::{AccountId, Money};
+use kernel::{AccountId, Code, Money, Refusal};
 use market::accounts::{self, Account};
 use market::audit::{self, AuditEntry};
 use market::ledger::{self, Book, Deposit, Movement, NewDeposit, Transaction};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::answer::{Created, List};
+use crate::answer::{Created, Done, List};
 use crate::auth::{May, Operator, operator};
 use crate::extract::{Json, Once, OnceHeader, Paging, PagingQuery, Query, Segment, once};
 use crate::problem::ApiResult;
@@ -26,6 +26,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_transactions))
         .routes(routes!(list_audit))
         .routes(routes!(list_jobs))
+        .routes(routes!(retry_job))
 }
 
 /// Which accounts.
@@ -156,7 +157,7 @@ async fn list_book(
     Segment(book): Segment<String>,
     Paging(page): Paging,
 ) -> ApiResult<List<Movement>> {
-    let book: Book = book.parse().map_err(|_| crate::problem::ApiError::refused(kernel::Code::NotFound))?;
+    let book: Book = book.parse().map_err(|_| crate::problem::ApiError::refused(Code::NotFound))?;
     Ok(app.read(async move |tx| ledger::movements(tx, &book, &page).await).await?.into())
 }
 
@@ -234,4 +235,30 @@ async fn list_jobs(State(app): State<AppState>, _: Operator<operator::View>, Pag
         Ok(page.cut(rows.into_iter().map(JobView::from).collect(), |job| format!("{} {}", job.kind, job.subject)))
     };
     Ok(app.read(list).await?.into())
+}
+
+/// A job to be tried again.
+#[derive(Deserialize, utoipa::ToSchema)]
+struct JobKey {
+    /// What is to be done.
+    kind: String,
+    /// To what.
+    subject: String,
+}
+
+/// Try a job again
+///
+/// At once, whatever its failures; also one that waits for the operator.
+#[utoipa::path(post, path = "/operator/jobs/retry", tag = "operator", operation_id = "retry_job", request_body = JobKey,
+    security(("bearer" = ["operator.support"])), responses((status = NO_CONTENT)))]
+async fn retry_job(State(app): State<AppState>, operator: Operator<operator::Support>, Json(key): Json<JobKey>) -> ApiResult<Done> {
+    let May { ctx, .. } = operator;
+    let retry = async move |tx: &mut Tx| {
+        if !db::jobs::retry(tx, &key.kind, &key.subject, ctx.now).await? {
+            return Err(Refusal::new(Code::NotFound).into());
+        }
+        audit::record(tx, &ctx, "jobs.retried", &format!("{} {}", key.kind, key.subject), &json!({})).await
+    };
+    app.write(retry).await?;
+    Ok(Done)
 }

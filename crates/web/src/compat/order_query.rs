@@ -156,14 +156,14 @@ fn told(order: Order, buyer: BuyerInfo) -> OrderInfo {
 
 fn line_told(line: OrderLine) -> answer::OrderLine {
     let product = ProductInfo {
-        product_id: line.price_id.to_string(),
-        sku_code: Some(line.sku_id.to_string()),
+        product_id: line.item.price_id.to_string(),
+        sku_code: Some(line.item.sku_id.to_string()),
         linear_value: u64::try_from(line.quantity).ok(),
-        product_name: Some(line.names.wire()),
+        product_name: Some(line.item.names.wire()),
     };
     answer::OrderLine {
         order_line_id: line.number,
-        charging_mode: match line.charging_mode {
+        charging_mode: match line.item.charging_mode {
             ChargingMode::Period => answer::ChargingMode::Period,
             ChargingMode::OneTime => answer::ChargingMode::OneTime,
         },

@@ -63,6 +63,7 @@ const DOORS: &[(&str, Pass)] = &[
     ("list_transactions", AnyOf(&[P::OperatorFinance])),
     ("list_audit", AnyOf(&[P::OperatorView])),
     ("list_jobs", AnyOf(&[P::OperatorView])),
+    ("retry_job", AnyOf(&[P::OperatorSupport])),
     ("show_application", AnyOf(&[P::BuyerManage, P::SellerView])),
     ("apply", AnyOf(&[P::BuyerManage])),
     ("update_seller", AnyOf(&[P::SellerManage])),

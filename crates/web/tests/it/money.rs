@@ -126,3 +126,21 @@ async fn the_operator_reads_the_ledger_by_book_and_by_reference() {
     assert_eq!(report.body["balance"], json!({ "minor": 700, "currency": "CNY" }));
     assert_eq!(get("/api/v1/operator/audit?account_id=nonsense").await.code(), "parameter-invalid");
 }
+
+#[tokio::test]
+async fn the_same_deposit_sent_many_times_at_once_is_recorded_once() {
+    let scene = Scene::new().await;
+    let body = scene.transfer(10_000, "ICBC-1");
+    let (a, b, c, d, e, f) = tokio::join!(
+        scene.deposit("k", &body),
+        scene.deposit("k", &body),
+        scene.deposit("k", &body),
+        scene.deposit("k", &body),
+        scene.deposit("k", &body),
+        scene.deposit("k", &body),
+    );
+    for answer in [&b, &c, &d, &e, &f] {
+        assert_eq!((answer.status, &answer.body), (StatusCode::CREATED, &a.body));
+    }
+    assert_eq!(scene.as_buyer("/api/v1/balance").await.body["balance"]["minor"], 10_000);
+}

@@ -1,6 +1,5 @@
 //! A served market of its own for each test.
 
-use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -82,8 +81,7 @@ impl TestApp {
         let router = web::app(AppState::new(market.clone(), settings).unwrap()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let server = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let server = tokio::spawn(async move { web::serve(listener, router, std::future::pending()).await.unwrap() });
         Self { market, base, client: reqwest::Client::builder().no_proxy().build().unwrap(), server, _scratch: scratch }
     }
 

@@ -7,12 +7,12 @@ use std::{fmt, fs, os::unix::fs::PermissionsExt, path::Path};
 use anyhow::{Context, Result};
 use db::{Db, Location, jobs};
 use jiff::Timestamp;
+use market::views::health;
 use market::{MIGRATIONS, Mode};
 
 use crate::{
     config::{ALL, Config, Loaded},
     failure::Failure,
-    inspect,
     master_key::{self, Missing},
     start::{self, Schema},
 };
@@ -100,9 +100,9 @@ async fn examine(db: &Db, config: &Config, findings: &mut Findings) {
     let place = db.location().masked();
     findings.look(
         "database",
-        inspect::engine_version(db).await.context("it does not answer").map(|it| (Health::Well, format!("{it} at {place}"))),
+        health::engine_version(db).await.context("it does not answer").map(|it| (Health::Well, format!("{it} at {place}"))),
     );
-    let version = inspect::schema_version(db).await.unwrap_or(0);
+    let version = health::schema_version(db).await.unwrap_or(0);
     match db.check_schema(MIGRATIONS).await {
         Ok(()) => findings.note(Health::Well, "schema", format_args!("version {version}")),
         Err(error) => return findings.note(Health::Wrong, "schema", format_args!("{:#}", anyhow::Error::new(error))),
@@ -169,7 +169,7 @@ fn disk(config: &Config) -> Result<(Health, String)> {
 
 async fn key(db: &Db, config: &Config) -> Result<(Health, String)> {
     let file = master_key::file(config);
-    if file.as_ref().is_some_and(|file| !file.exists()) && config.master_key_file.is_none() && !inspect::has_accounts(db).await? {
+    if file.as_ref().is_some_and(|file| !file.exists()) && config.master_key_file.is_none() && !health::has_accounts(db).await? {
         return Ok((Health::Odd, "not made yet; yunshi serve makes it".to_owned()));
     }
     master_key::find(config, Missing::Refuse)?;
@@ -185,7 +185,7 @@ async fn key(db: &Db, config: &Config) -> Result<(Health, String)> {
 
 /// Whether the market in the database is the one of the configuration.
 async fn facts(db: &Db, config: &Config) -> Result<(Health, String)> {
-    let facts = inspect::facts(db).await?;
+    let facts = health::facts(db).await?;
     if facts.is_empty() {
         return Ok((Health::Odd, "not made yet; yunshi serve makes it".to_owned()));
     }
@@ -202,13 +202,13 @@ async fn facts(db: &Db, config: &Config) -> Result<(Health, String)> {
 async fn clock(db: &Db, config: &Config) -> Result<(Health, String)> {
     let now = Timestamp::now();
     let wall = now.as_millisecond();
-    if let Some(ahead) = inspect::clock_ahead_ms(db, wall).await?.filter(|ahead| ahead.abs() > CLOCKS_APART_MAX_MS) {
+    if let Some(ahead) = health::clock_ahead_ms(db, wall).await?.filter(|ahead| ahead.abs() > CLOCKS_APART_MAX_MS) {
         return Ok((
             Health::Wrong,
             format!("the database server's clock is {ahead} ms ahead of this machine's; signatures and leases go by them"),
         ));
     }
-    let last = inspect::last_change_at(db).await?;
+    let last = health::last_change_at(db).await?;
     match last.filter(|last| config.mode == Mode::Production && last - wall > CLOCKS_APART_MAX_MS) {
         Some(last) => Ok((Health::Wrong, format!("this machine says {now}, but something was recorded {} s later", (last - wall) / 1_000))),
         None => Ok((Health::Well, format!("{now:.0}"))),
@@ -239,7 +239,7 @@ async fn waiting(db: &Db, config: &Config) -> Result<(Health, String)> {
 }
 
 async fn operator(db: &Db) -> Result<(Health, String)> {
-    if inspect::has_operator(db).await? {
+    if health::has_operator(db).await? {
         Ok((Health::Well, "there is one".to_owned()))
     } else {
         Ok((Health::Odd, "nobody yet; yunshi operator create --title COMPANY --email ADDRESS".to_owned()))

@@ -1,16 +1,14 @@
 //! `yunshi serve`: the doors, and the background unless a `yunshi worker` does it.
 
-use std::net::SocketAddr;
-
 use anyhow::Context;
 use market::Market;
+use market::views::health;
 use tokio::net::TcpListener;
 
 use super::worker;
 use crate::{
     config::Config,
     failure::Failure,
-    inspect,
     start::{self, Schema},
     stop::Stop,
 };
@@ -30,15 +28,14 @@ pub(crate) async fn serve(config: &Config, market: Market, listener: TcpListener
     let address = listener.local_addr().context("the listener has no address")?;
     let url = config.public_url.as_ref().map_or_else(|| format!("http://{address}/"), ToString::to_string);
     tracing::info!(%address, url, mode = config.mode.word(), database = config.database().masked(), "the marketplace is open");
-    if !inspect::has_operator(market.db()).await? {
+    if !health::has_operator(market.db()).await? {
         tracing::warn!(
             "nobody runs this marketplace yet; make the first operator with: yunshi operator create --title COMPANY --email ADDRESS"
         );
     }
 
     let background = config.work_in_serve.then(|| tokio::spawn(worker::work(config, market, stop.clone())));
-    let app = app.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, app).with_graceful_shutdown(stop.wait()).await;
+    let served = web::serve(listener, app, stop.wait()).await;
     if let Some(background) = background {
         background.await.context("the background ended with a fault")?;
     }

@@ -446,7 +446,7 @@ impl<'a> Story<'a> {
         let periodic: Vec<&Subscription> = in_use.iter().filter(|sub| sub.ends_at.is_some() && sub.open_order.is_none()).collect();
         let Some(&sub) = self.dice.pick(&periodic) else { return Ok(()) };
         let Some(buyer) = self.buyer(sub.buyer_id) else { return Ok(()) };
-        let (id, sku, quantity) = (sub.id, sub.sku_id, sub.quantity + self.dice.between(1, 10));
+        let (id, sku, quantity) = (sub.id, sub.item.sku_id, sub.quantity + self.dice.between(1, 10));
         let placed = self
             .act(buyer, async move |tx, ctx, market| {
                 orders::place_change(tx, ctx, market.edition(), buyer.account, id, sku, quantity, None).await

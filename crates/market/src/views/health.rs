@@ -1,22 +1,31 @@
-//! What commands look at in a database that no domain tells: whether it is in use, and how it is.
+//! What the operator of a machine wants to know of a database that no domain tells: whether it is in use, and how it is.
 //!
 //! Only reads. A database without a schema has no accounts, no operator and no jobs.
 
 use db::{Db, Engine, Result, sql};
 
 /// Whether anybody has an account yet.
-pub(crate) async fn has_accounts(db: &Db) -> Result<bool> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_accounts(db: &Db) -> Result<bool> {
     db.read(async |tx| Ok(tx.find::<(String,)>(sql!("SELECT id FROM accounts LIMIT 1"), &[]).await?.is_some())).await
 }
 
 /// Whether somebody runs the marketplace yet.
-pub(crate) async fn has_operator(db: &Db) -> Result<bool> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_operator(db: &Db) -> Result<bool> {
     let find = sql!("SELECT id FROM accounts WHERE operator_at IS NOT NULL LIMIT 1");
     db.read(async |tx| Ok(tx.find::<(String,)>(find, &[]).await?.is_some())).await
 }
 
 /// The engine's own words for its version.
-pub(crate) async fn engine_version(db: &Db) -> Result<String> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn engine_version(db: &Db) -> Result<String> {
     let text = match db.engine() {
         Engine::Sqlite => "SELECT 'SQLite ' || sqlite_version()",
         Engine::Postgres => "SELECT 'PostgreSQL ' || current_setting('server_version')",
@@ -25,7 +34,10 @@ pub(crate) async fn engine_version(db: &Db) -> Result<String> {
 }
 
 /// How far the clock of the database's server is ahead of `wall`, ms; `None` where the database is on this machine.
-pub(crate) async fn clock_ahead_ms(db: &Db, wall: i64) -> Result<Option<i64>> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn clock_ahead_ms(db: &Db, wall: i64) -> Result<Option<i64>> {
     if db.engine() == Engine::Sqlite {
         return Ok(None);
     }
@@ -35,7 +47,7 @@ pub(crate) async fn clock_ahead_ms(db: &Db, wall: i64) -> Result<Option<i64>> {
 }
 
 /// The version of the schema; `None` when there is none.
-pub(crate) async fn schema_version(db: &Db) -> Option<i64> {
+pub async fn schema_version(db: &Db) -> Option<i64> {
     db.read(async |tx| tx.one::<(i64,)>(sql!("SELECT CAST(COALESCE(MAX(version), 0) AS BIGINT) FROM schema_history"), &[]).await)
         .await
         .ok()
@@ -43,11 +55,17 @@ pub(crate) async fn schema_version(db: &Db) -> Option<i64> {
 }
 
 /// The facts that were settled when the market was made, such as its mode and its currency.
-pub(crate) async fn facts(db: &Db) -> Result<Vec<(String, String)>> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn facts(db: &Db) -> Result<Vec<(String, String)>> {
     db.read(async |tx| tx.all(sql!("SELECT name, value FROM market_facts ORDER BY name"), &[]).await).await
 }
 
 /// When the last change was recorded, market ms UTC.
-pub(crate) async fn last_change_at(db: &Db) -> Result<Option<i64>> {
+///
+/// # Errors
+/// Those of the database.
+pub async fn last_change_at(db: &Db) -> Result<Option<i64>> {
     db.read(async |tx| Ok(tx.find::<(i64,)>(sql!("SELECT at FROM audit ORDER BY id DESC LIMIT 1"), &[]).await?.map(|(at,)| at))).await
 }
