@@ -1,4 +1,5 @@
-//! `docs/tour.md` is true: its blocks of commands run in order in one bash, and show what the document says they show.
+//! The documents are true. `docs/tour.md`: its blocks of commands run in order in one bash, and show what the document says they show. All of
+//! them: what they link to is there.
 //!
 //! A ```` ```sh ```` block is run; a ```` ```text ```` block says what the block before it prints, where `…` stands for anything within a line. The market is
 //! on the engine that the tests run on (see `db::scratch`).
@@ -6,7 +7,7 @@
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use db::Location;
@@ -132,4 +133,30 @@ fn an_ellipsis_stands_for_anything_within_a_line() {
         assert_eq!(fits(pattern, line), expected, "{pattern} {line}");
     }
     assert!(!shows("a\nb\n", "a\n"));
+}
+
+/// Every document of the repository.
+fn documents() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folders = [root.clone(), root.join("docs"), root.join("docs/decisions")];
+    let entries = folders.iter().flat_map(|folder| std::fs::read_dir(folder).unwrap());
+    entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect()
+}
+
+#[test]
+fn the_documents_link_to_what_is_there() {
+    let documents = documents();
+    assert!(documents.len() > 10, "{documents:?}");
+    let mut broken = Vec::new();
+    for document in documents {
+        let text = std::fs::read_to_string(&document).unwrap();
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
+        for target in targets.filter(|target| !target.contains("://")) {
+            let path = document.parent().unwrap().join(target.split('#').next().unwrap_or_default());
+            if !path.exists() {
+                broken.push(format!("{}: {target}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
 }
