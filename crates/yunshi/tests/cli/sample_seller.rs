@@ -15,7 +15,7 @@ async fn buy(address: &str, business_id: &str) -> Outcome {
     let request = Request::NewInstance { order, business_id: business_id.to_owned() };
     let body = request.body(Mode::Live).unwrap();
     let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
-    let url = signed_url(&format!("http://{address}/saasproduce"), &sign(&AccessKey::new("a key"), &body, now, "n0nce"));
+    let url = signed_url(&format!("http://{address}/saasproduce"), &sign(&AccessKey::new("a key"), &body, now, "nonce-1"));
     let policy = Policy { addresses: AddressPolicy::AllowLoopback, schemes: SchemePolicy::AllowHttp };
     let answer = Client::new(Settings { policy, ..Settings::default() }).unwrap().post_json(&url, body, &[]).await.unwrap();
     read_answer(request.activity(), answer.status, answer.content_type.as_deref(), &answer.body).outcome
