@@ -27,7 +27,7 @@ pub use outcome::{fulfilled, unfulfilled};
 pub use place::{CancelReason, cancel, cancel_open, expire_unpaid, pay, place, place_change, place_renewal};
 pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, renewal_change};
 pub use refund::{NewRefund, pay_back, write_refund};
-pub use renew::{AutoRenewal, renew_automatically};
+pub use renew::{renew_automatically, renewal_obstacle};
 pub use state::{LineState, OrderKind, OrderState};
 
 /// Lines of one order at most (spec: a cart of 50 lines).

@@ -208,6 +208,37 @@ async fn three_years_pass_with_the_right_calls_and_a_balanced_ledger() {
 }
 
 #[tokio::test]
+async fn an_order_that_was_forgotten_does_not_stand_in_the_way_of_an_automatic_renewal() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 10_000).await;
+    let monthly = Renewal { mode: RenewalMode::Auto, period: Some(Period { unit: PeriodUnit::Month, count: 1 }), times: Some(1) };
+    let sub = world.subscribe(buyer, PurchaseItem { renewal: Some(monthly), ..months(goods.basic, 1, 1) }).await;
+    let (id, end) = (sub.id, sub.ends_at.unwrap());
+    world.pass(end - 6 * DAY_MS - world.now().await).await;
+    let forgotten = world
+        .act(async move |tx, ctx, market| {
+            let input = RenewalInput::same(Period { unit: PeriodUnit::Month, count: 1 });
+            orders::place_renewal(tx, ctx, market.edition(), buyer, id, &input, None).await
+        })
+        .await;
+    // The balance is empty at first, and the warning says so; then money comes.
+    world.pass_days(2).await;
+    let inbox = world.act(async move |tx, _, _| notices::inbox(tx, buyer, &PageRequest::default()).await).await;
+    let warning = inbox.items.iter().find(|notice| notice.kind.word() == "renewal-failed").unwrap();
+    assert_eq!(warning.args["why"]["code"], "balance-too-low");
+    world.deposit(buyer, 10_000).await;
+    world.pass_days(1).await;
+    let cancelled = world.order(&forgotten.number).await;
+    assert_eq!((cancelled.state, cancelled.close_reason.as_deref()), (OrderState::Cancelled, Some("replaced")));
+    let renewed = world.subscription(id).await;
+    assert!(renewed.ends_at.unwrap() > end && renewed.open_order.is_none());
+    assert_eq!(renewed.renewal.mode, RenewalMode::Manual, "the one automatic renewal that was asked for is used");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn renewing_while_frozen_goes_on_from_the_old_end() {
     let world = World::new().await;
     let shop = world.shop("acme").await;
