@@ -50,6 +50,13 @@ pub(crate) enum Command {
     SampleSeller(SampleSellerArgs),
 }
 
+impl Command {
+    /// Whether it prints what it was asked for and ends, unlike a server.
+    pub(crate) const fn is_read_by_people(&self) -> bool {
+        !matches!(self, Self::Demo(_) | Self::Serve | Self::Worker | Self::SampleSeller(_))
+    }
+}
+
 /// Where the demo market is.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
