@@ -24,6 +24,10 @@ async fn a_purchase_is_paid_opened_and_sold() {
     assert_eq!((order.kind, order.state, order.total_minor), (OrderKind::New, OrderState::Processing, 150_000));
     assert_eq!(order.lines[0].number, format!("{}-000001", order.number));
     assert_eq!(world.balance(buyer).await, 350_000);
+    // The seller's server asks for the end while it opens the instance.
+    let opening = order.clone();
+    let end = world.act(async move |tx, _, market| orders::expected_end(tx, market.edition(), &opening, &opening.lines[0]).await).await;
+    assert_eq!(end, Some(world.market.edition().zone.add_months(testkit::world::BEGIN, 3)));
 
     world.settle_down().await;
     let order = world.order(&order.number).await;
