@@ -5,7 +5,8 @@ use market::calls::{self, CallState, Scene};
 use market::orders::{self, LineState, OrderKind, OrderState, PurchaseItem, RenewalInput};
 use market::page::PageRequest;
 use market::subscriptions::{self, Renewal, RenewalMode, SubscriptionState, Whose};
-use market::{audit, catalog, delivery, ledger, notices, refunds, settlement, views};
+use market::views::{self, books};
+use market::{audit, catalog, delivery, ledger, notices, refunds, settlement};
 use sample_seller::State;
 use testkit::sellers::{Behaviour, Lie};
 use testkit::world::{World, months, once, years};
@@ -333,6 +334,9 @@ async fn five_days_without_a_reason_and_neither_sale_nor_refund_reaches_the_stat
     let id = sub.id;
     let refund = world.act(async move |tx, ctx, market| refunds::refund_subscription(tx, ctx, market.edition(), buyer, id).await).await;
     assert_eq!((refund.kind, refund.state, refund.total_minor), (OrderKind::Unsubscribe, OrderState::Refunding, 200_000));
+    // Money on its way back is where it must be, too.
+    assert_eq!(ledger::verify(world.market.db(), |_| {}).await.unwrap().problems, []);
+    assert_eq!(books::verify_orders(world.market.db()).await.unwrap().problems, []);
     assert_eq!(world.balance(buyer).await, 300_000);
     world.settle_down().await;
     assert_eq!(world.balance(buyer).await, 500_000);
@@ -788,5 +792,26 @@ async fn lists_show_each_only_their_own() {
             Ok(Money::zero(market.edition().currency))
         })
         .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_money_is_elsewhere_is_named() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    shop.server.behave(Behaviour::Dead).await;
+    let order = world.buy(buyer, months(goods.basic, 1, 1)).await;
+    assert_eq!(books::verify_orders(world.market.db()).await.unwrap().problems, []);
+    let set = async |state: &'static str| {
+        world.act(async move |tx, _, _| tx.run_text(&format!("UPDATE order_lines SET state = '{state}'")).await.map(drop)).await;
+    };
+    set("done").await;
+    let found = books::verify_orders(world.market.db()).await.unwrap();
+    assert_eq!((found.orders, found.problems[0].row.as_str()), (1, order.number.as_str()));
+    assert_eq!(found.problems[0].what, "the ledger holds 10000; its lines wait for 0");
+    set("processing").await;
+    world.pass(4 * HOUR_MS).await;
     world.finish().await;
 }
