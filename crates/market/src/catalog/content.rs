@@ -203,7 +203,7 @@ pub struct EditionContent {
     pub charging_mode: ChargingMode,
     /// Which tax its price includes.
     pub tax_kind: TaxKind,
-    /// Whether it can be returned.
+    /// Whether it can be returned; `none` for what is sold once.
     pub refund_rule: RefundRule,
     /// The production address that is called for it, and with it the key that signs the calls. Needed to submit.
     #[serde(default)]
@@ -345,6 +345,10 @@ impl ProductContent {
 impl EditionContent {
     fn check(&self, path: &str) -> Result<(), Refusal> {
         check_name(&format!("{path}.names"), &self.names)?;
+        // What was bought once is never returned (spec: business §6.4).
+        if self.charging_mode == ChargingMode::OneTime && self.refund_rule != RefundRule::None {
+            return Err(invalid(format!("{path}.refund_rule"), "not-returnable"));
+        }
         check_count(&format!("{path}.skus"), self.skus.len(), SKUS_MAX)?;
         self.skus.iter().enumerate().try_for_each(|(j, sku)| sku.check(&format!("{path}.skus.{j}"), self.charging_mode))
     }

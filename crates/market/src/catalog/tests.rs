@@ -145,7 +145,11 @@ fn a_whole_product_passes_and_each_limit_is_kept() {
         (|c| c.editions[0].skus[1].quantity.step = 0, "field=editions.0.skus.1.quantity.step rule=range:1-9999999"),
         (|c| c.editions[0].skus[1].quantity.unit.en = "x".repeat(21), "field=editions.0.skus.1.quantity.unit rule=length:0-20"),
         (|c| c.editions[0].skus[1].prices[0].unit = PriceUnit::Once, "field=editions.0.skus.1.prices.0.unit rule=charging-mode"),
-        (|c| c.editions[0].charging_mode = ChargingMode::OneTime, "field=editions.0.skus.0.prices.0.unit rule=charging-mode"),
+        (|c| c.editions[1].charging_mode = ChargingMode::OneTime, "field=editions.1.refund_rule rule=not-returnable"),
+        (
+            |c| (c.editions[0].charging_mode, c.editions[0].refund_rule) = (ChargingMode::OneTime, RefundRule::None),
+            "field=editions.0.skus.0.prices.0.unit rule=charging-mode",
+        ),
         (
             |c| c.editions[0].skus[0].prices = vec![c.editions[0].skus[0].prices[0].clone(); 2],
             "field=editions.0.skus.0.prices.1.unit rule=unique",

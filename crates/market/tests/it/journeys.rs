@@ -1,5 +1,6 @@
 //! The main job on a seller's real server: what buyers live through, from order to release.
 
+use db::sql;
 use kernel::{Code, DAY_MS, HOUR_MS, Money, Period, PeriodUnit};
 use market::calls::{self, CallState, Scene};
 use market::orders::{self, LineState, OrderKind, OrderState, PurchaseItem, RenewalInput};
@@ -335,6 +336,24 @@ async fn a_refund_has_its_window_its_quota_and_its_rules() {
     assert_eq!(refund(two.id).await.unwrap_err().code(), Some(Code::RefundQuotaUsed));
     // The quota is of the calendar year.
     world.settle_down().await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn only_time_is_kept_from_the_statement_while_it_may_be_returned() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 5_000_000).await;
+    // As if it had been published before drafts were held to it.
+    world.act(async |tx, _, _| tx.execute(sql!("UPDATE editions SET refund_rule = 'no_reason'"), &[]).await).await;
+    world.subscribe(buyer, once(goods.once)).await;
+    world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    let (seller, now) = (shop.account, world.now().await);
+    let items = world.act(async move |tx, _, _| settlement::items(tx, seller, None, &PageRequest::default()).await).await.items;
+    let zone = &world.market.edition().zone;
+    let until = |amount| items.iter().find(|item| item.amount_minor == amount).unwrap().guaranteed_until;
+    assert_eq!((until(8_000), until(10_000)), (now, zone.add_days(now, 5)));
     world.finish().await;
 }
 
