@@ -137,7 +137,8 @@ fn a_whole_product_passes_and_each_limit_is_kept() {
         (|c| c.editions = vec![c.editions[0].clone(); 21], "field=editions rule=count:0-20"),
         (|c| c.editions[1] = c.editions[0].clone(), "field=editions.1.id rule=unique"),
         (|c| c.editions[1].skus[0].id = c.editions[0].skus[1].id, "field=editions.1.skus.0.id rule=unique"),
-        (|c| c.editions[0].names.zh = "版".to_owned(), "field=editions.0.names rule=length:2-60"),
+        (|c| c.editions[0].names.zh = "版".repeat(61), "field=editions.0.names rule=length:1-60"),
+        (|c| c.editions[0].skus[1].names.en = "x".repeat(61), "field=editions.0.skus.1.names rule=length:1-60"),
         (|c| c.editions[0].skus = vec![c.editions[0].skus[0].clone(); 101], "field=editions.0.skus rule=count:0-100"),
         (|c| c.editions[0].skus[1].quantity.min = 0, "field=editions.0.skus.1.quantity.min rule=range:1-9999999"),
         (|c| c.editions[0].skus[1].quantity.min = 101, "field=editions.0.skus.1.quantity.max rule=range:101-9999999"),
@@ -165,6 +166,15 @@ fn a_whole_product_passes_and_each_limit_is_kept() {
         edit(&mut wrong);
         assert_eq!(wrong.check().unwrap_err().to_string(), format!("field-invalid {expected}"));
     }
+}
+
+#[test]
+fn editions_skus_and_highlights_may_be_called_by_one_letter() {
+    let mut content = content();
+    content.editions[0].names = Texts::new("版", "S");
+    content.editions[0].skus[0].names = Texts::new("", "M");
+    content.highlights = vec![Texts::new("快", "L")];
+    content.check().unwrap();
 }
 
 #[test]
