@@ -209,6 +209,38 @@ async fn three_years_pass_with_the_right_calls_and_a_balanced_ledger() {
 }
 
 #[tokio::test]
+async fn an_automatic_renewal_for_which_there_is_no_price_is_not_chosen() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let sku = goods.basic;
+    world
+        .act(async move |tx, ctx, _| {
+            let withdraw = sql!("UPDATE prices SET withdrawn_at = CAST($1 AS BIGINT) WHERE sku_id = $2 AND unit = 'year'");
+            tx.execute(withdraw, &[&ctx.now, &sku]).await
+        })
+        .await;
+    let auto = |unit| Renewal { mode: RenewalMode::Auto, period: Some(Period { unit, count: 1 }), times: None };
+    let yearly = PurchaseItem { renewal: Some(auto(PeriodUnit::Year)), ..months(sku, 1, 1) };
+    let refused = world
+        .try_act(async move |tx, ctx, market| orders::place(tx, ctx, market.edition(), buyer, std::slice::from_ref(&yearly), None).await)
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Some(Code::PriceMissing));
+
+    let id = world.subscribe(buyer, months(sku, 1, 1)).await.id;
+    let set = async |renewal| {
+        world
+            .try_act(async move |tx, ctx, market| subscriptions::set_renewal(tx, ctx, market.edition(), buyer, id, None, renewal).await)
+            .await
+    };
+    assert_eq!(set(auto(PeriodUnit::Year)).await.unwrap_err().code(), Some(Code::PriceMissing));
+    assert_eq!(set(auto(PeriodUnit::Month)).await.unwrap().renewal, auto(PeriodUnit::Month));
+    assert_eq!(set(Renewal::MANUAL).await.unwrap().renewal, Renewal::MANUAL);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn renewing_while_frozen_goes_on_from_the_old_end() {
     let world = World::new().await;
     let shop = world.shop("acme").await;
