@@ -409,7 +409,7 @@ async fn a_refund_is_paid_back_though_the_seller_is_dead() {
     world
         .act(async move |tx, ctx, _| {
             let stopped = calls::list(tx, Some(seller), Some(CallState::GaveUp), None, &PageRequest::default()).await?;
-            calls::restart(tx, ctx, seller, stopped.items[0].id).await
+            calls::restart(tx, ctx, Some(seller), stopped.items[0].id).await
         })
         .await;
     world.settle_down().await;
@@ -718,7 +718,7 @@ async fn a_renewal_that_the_seller_does_not_hear_of_protects_the_buyer_and_is_re
     let call = world
         .act(async move |tx, ctx, _| {
             let stopped = calls::list(tx, Some(seller), Some(CallState::GaveUp), None, &PageRequest::default()).await?;
-            calls::restart(tx, ctx, seller, stopped.items[0].id).await
+            calls::restart(tx, ctx, Some(seller), stopped.items[0].id).await
         })
         .await;
     assert_eq!(call.scene, Scene::Renewal);

@@ -255,6 +255,26 @@ async fn a_dead_seller_costs_the_buyer_nothing() {
 }
 
 #[tokio::test]
+async fn the_operator_restarts_a_call_that_the_seller_does_not_look_after() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    shop.server.behave(Behaviour::Dead).await;
+    let id = subscription["id"].as_str().unwrap();
+    let frozen = shop.fair.post(&format!("/operator/subscriptions/{id}/freeze"), &shop.fair.operator, json!({ "reason": "abuse" })).await;
+    assert_eq!(frozen.status, StatusCode::OK, "{frozen:?}");
+    shop.days(1).await;
+    let stopped = shop.fair.get("/operator/calls?state=gave_up", &shop.fair.operator).await.body["items"][0].clone();
+    assert_eq!(stopped["scene"], "freeze", "{stopped}");
+    shop.server.recover().await;
+    let restart = format!("/operator/calls/{}/restart", stopped["id"].as_str().unwrap());
+    let restarted = shop.fair.post(&restart, &shop.fair.operator, json!({})).await;
+    assert_eq!((restarted.status, &restarted.body["state"]), (StatusCode::OK, &json!("waiting")), "{restarted:?}");
+    shop.days(0).await;
+    let done = shop.fair.post(&restart, &shop.fair.operator, json!({})).await;
+    assert_eq!((done.code(), &done.body["state"]), ("delivery-state", &json!("done")));
+}
+
+#[tokio::test]
 async fn a_sellers_server_asks_what_was_bought() {
     let shop = Shop::open().await;
     let (order, _) = shop.buy().await;

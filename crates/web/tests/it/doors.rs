@@ -148,6 +148,7 @@ const DOORS: &[(&str, Pass)] = &[
     ("replay_call", AnyOf(&[P::SellerDevelop])),
     ("list_all_calls", AnyOf(&[P::OperatorView])),
     ("show_any_call", AnyOf(&[P::OperatorView])),
+    ("restart_any_call", AnyOf(&[P::OperatorSupport])),
     ("set_clock", AnyOf(&[P::OperatorAdmin])),
     ("advance_clock", AnyOf(&[P::OperatorAdmin])),
     ("show_clock", Public),
