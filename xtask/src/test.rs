@@ -103,6 +103,10 @@ impl Environment {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let _turn = lock(&folder)?;
         let postgres = if plan.engines.contains(&Engine::Postgres) { Some(Installation::ensure(processes)?) } else { None };
+        // The guided tour of the documents is taken with it.
+        if !debian::succeeds(std::process::Command::new("curl").arg("--version")) {
+            debian::install(processes, &["curl"], &[])?;
+        }
         let python = python::ensure(processes, workspace)?;
         if plan.checks == Checks::All {
             dependencies::ensure(processes, workspace)?;

@@ -50,6 +50,13 @@ pub(crate) enum Command {
     SampleSeller(SampleSellerArgs),
 }
 
+impl Command {
+    /// Whether it prints what it was asked for and ends, unlike a server.
+    pub(crate) const fn is_read_by_people(&self) -> bool {
+        !matches!(self, Self::Demo(_) | Self::Serve | Self::Worker | Self::SampleSeller(_))
+    }
+}
+
 /// Where the demo market is.
 #[derive(Args, Debug)]
 pub(crate) struct DemoArgs {
@@ -68,6 +75,12 @@ pub(crate) struct DemoArgs {
     /// How many days the market has been there, when the demo is made.
     #[arg(long, default_value_t = 210, value_parser = clap::value_parser!(i64).range(14..=1000))]
     pub(crate) days: i64,
+    /// Your own seller's server: it provides the first product from now on, so that you can watch it being driven.
+    #[arg(long, requires = "access_key", value_name = "URL")]
+    pub(crate) seller_url: Option<String>,
+    /// The access key with which your server checks signatures.
+    #[arg(long, requires = "seller_url", value_name = "KEY")]
+    pub(crate) access_key: Option<String>,
     /// Throw the demo in that folder away and begin anew.
     #[arg(long)]
     pub(crate) fresh: bool,

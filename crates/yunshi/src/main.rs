@@ -25,6 +25,10 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if cli.command.is_read_by_people() {
+        // Whoever pipes a report into `head` has read enough: the command ends then, without a word.
+        sigpipe::reset();
+    }
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

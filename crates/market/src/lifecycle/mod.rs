@@ -4,14 +4,14 @@
 //! transaction of its own, dated by when it was due.
 
 use db::{Result, Tx};
-use kernel::{Actor, Ctx, Locale, SubscriptionId};
-use serde_json::json;
+use kernel::{Actor, Ctx, Locale, Refusal, SubscriptionId};
+use serde_json::{Map, Value, json};
 
 use crate::audit;
 use crate::edition::Edition;
 use crate::market::Market;
 use crate::notices::{self, NoticeKind};
-use crate::orders::{self, AutoRenewal};
+use crate::orders::{self, CancelReason};
 use crate::subscriptions::calendar::{self, Due, Event};
 use crate::subscriptions::{self, ReleaseReason, Subscription};
 
@@ -47,7 +47,8 @@ async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, 
             Some((NoticeKind::SubscriptionEnds, json!({ "names": sub.item.names, "days": days, "ends_at": sub.ends_at })))
         }
         Event::WarnRenewal { days } => {
-            Some((NoticeKind::RenewalFailed, json!({ "names": sub.item.names, "days": days, "ends_at": sub.ends_at })))
+            let why = orders::renewal_obstacle(tx, ctx, edition, &sub).await?.map(|refusal| reason(&refusal));
+            Some((NoticeKind::RenewalFailed, json!({ "names": sub.item.names, "days": days, "ends_at": sub.ends_at, "why": why })))
         }
         Event::WarnRelease { days } => {
             Some((NoticeKind::SubscriptionReleases, json!({ "names": sub.item.names, "days": days, "release_at": sub.release_at })))
@@ -70,7 +71,7 @@ async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, 
             subscriptions::expire(tx, ctx, edition, sub).await
         }
         Event::Release => {
-            orders::cancel_open(tx, ctx, &sub).await?;
+            orders::cancel_open(tx, ctx, &sub, CancelReason::SubscriptionOver).await?;
             let mut sub = subscriptions::get(tx, sub.id).await?;
             sub.marker = due.marker;
             subscriptions::release(tx, ctx, edition, sub, ReleaseReason::RetentionOver, None).await
@@ -81,19 +82,19 @@ async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, 
 
 async fn renew(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, marker: i64) -> Result<()> {
     subscriptions::step_over(tx, edition, &mut sub, marker).await?;
-    match orders::renew_automatically(tx, ctx, edition, &sub).await {
+    match orders::renew_automatically(tx, ctx, edition, &sub).await? {
         Ok(order) => {
             subscriptions::count_renewal(tx, ctx, edition, sub.id).await?;
             let args =
                 json!({ "names": sub.item.names, "order": order.number, "total_minor": order.total_minor, "currency": order.currency });
             notices::send(tx, ctx, sub.buyer_id, NoticeKind::RenewalDone, &sub.id, &args).await
         }
-        Err(AutoRenewal::Refused(refusal)) => {
-            let args: serde_json::Map<String, serde_json::Value> =
-                refusal.args.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
-            let detail = json!({ "code": refusal.code.key(), "args": args });
-            audit::record_in(tx, ctx, &sub.id, "subscriptions.renewal_refused", &sub.id, &detail).await
-        }
-        Err(AutoRenewal::Fault(error)) => Err(error),
+        Err(refusal) => audit::record_in(tx, ctx, &sub.id, "subscriptions.renewal_refused", &sub.id, &reason(&refusal)).await,
     }
+}
+
+/// A refusal as it is kept: its code, and the values for its text.
+fn reason(refusal: &Refusal) -> Value {
+    let args: Map<String, Value> = refusal.args.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    json!({ "code": refusal.code.key(), "args": args })
 }

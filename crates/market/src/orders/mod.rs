@@ -20,14 +20,15 @@ use kernel::{AccountId, Code, Ctx, Currency, Period, Refusal, SkuId, Subscriptio
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Item, RefundRule};
+use crate::edition::Edition;
 use crate::page::{Page, PageRequest};
-use crate::subscriptions::{Renewal, Whose};
+use crate::subscriptions::{self, Renewal, Whose};
 
 pub use outcome::{fulfilled, unfulfilled};
 pub use place::{CancelReason, cancel, cancel_open, expire_unpaid, pay, place, place_change, place_renewal};
 pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, renewal_change};
 pub use refund::{NewRefund, pay_back, write_refund};
-pub use renew::{AutoRenewal, renew_automatically};
+pub use renew::{renew_automatically, renewal_obstacle};
 pub use state::{LineState, OrderKind, OrderState};
 
 /// Lines of one order at most (spec: a cart of 50 lines).
@@ -187,6 +188,23 @@ pub async fn list(tx: &mut Tx, whose: Whose, state: Option<OrderState>, page: &P
 /// [`Code::NotFound`].
 pub async fn line(tx: &mut Tx, number: &str) -> Result<OrderLine> {
     store::find_line(tx, number).await?.ok_or_else(|| Refusal::new(Code::NotFound).into())
+}
+
+/// Until when a line pays, as far as that can be told: a purchase that is being opened ends its period after it was paid, a change ends with
+/// its subscription. Sellers' servers ask for it while they open the instance (spec: protocol §3.3, `expireTime`).
+///
+/// # Errors
+/// Those of the database.
+pub async fn expected_end(tx: &mut Tx, edition: &Edition, order: &Order, line: &OrderLine) -> Result<Option<i64>> {
+    match (line.ends_at, order.kind, line.subscription_id) {
+        (Some(known), _, _) => Ok(Some(known)),
+        (None, OrderKind::Change, Some(subscription)) => Ok(subscriptions::get(tx, subscription).await?.ends_at),
+        (None, OrderKind::New, _) => {
+            let from = order.paid_at.unwrap_or(order.created_at);
+            Ok(line.period.map(|period| edition.zone.add_months(from, period.months())))
+        }
+        (None, OrderKind::Change | OrderKind::Renew | OrderKind::Unsubscribe, _) => Ok(None),
+    }
 }
 
 /// Every line of a subscription, oldest first.

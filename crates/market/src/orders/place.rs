@@ -21,6 +21,8 @@ kernel::words! {
         Buyer = "buyer",
         /// It was not paid in time.
         Unpaid = "unpaid",
+        /// The marketplace has renewed the subscription itself.
+        Replaced = "replaced",
         /// The subscription it was for is over.
         SubscriptionOver = "subscription_over",
     }
@@ -237,15 +239,15 @@ pub async fn expire_unpaid(tx: &mut Tx, ctx: &Ctx, number: &str) -> Result<()> {
     close_unpaid(tx, &ctx, order, CancelReason::Unpaid).await.map(drop)
 }
 
-/// Cancels the unpaid order of a subscription that is over.
+/// Cancels the unpaid order of a subscription, if it has one.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn cancel_open(tx: &mut Tx, ctx: &Ctx, sub: &Subscription) -> Result<()> {
+pub async fn cancel_open(tx: &mut Tx, ctx: &Ctx, sub: &Subscription, reason: CancelReason) -> Result<()> {
     let Some(number) = &sub.open_order else { return Ok(()) };
     let order = get(tx, number).await?;
     if order.state == OrderState::PendingPayment {
-        close_unpaid(tx, ctx, order, CancelReason::SubscriptionOver).await?;
+        close_unpaid(tx, ctx, order, reason).await?;
     }
     Ok(())
 }

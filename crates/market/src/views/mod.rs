@@ -1,5 +1,6 @@
 //! Read models that join what several domains keep. May read any table; never writes.
 
+pub mod books;
 pub mod health;
 
 use db::{Result, Tx, sql};

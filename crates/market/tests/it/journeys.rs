@@ -6,7 +6,8 @@ use market::calls::{self, CallState, Scene};
 use market::orders::{self, LineState, OrderKind, OrderState, PurchaseItem, RenewalInput};
 use market::page::PageRequest;
 use market::subscriptions::{self, Renewal, RenewalMode, SubscriptionState, Whose};
-use market::{audit, catalog, delivery, ledger, notices, refunds, settlement, views};
+use market::views::{self, books};
+use market::{audit, catalog, delivery, ledger, notices, refunds, settlement};
 use sample_seller::State;
 use testkit::sellers::{Behaviour, Lie};
 use testkit::world::{World, months, once, years};
@@ -25,6 +26,10 @@ async fn a_purchase_is_paid_opened_and_sold() {
     assert_eq!((order.kind, order.state, order.total_minor), (OrderKind::New, OrderState::Processing, 150_000));
     assert_eq!(order.lines[0].number, format!("{}-000001", order.number));
     assert_eq!(world.balance(buyer).await, 350_000);
+    // The seller's server asks for the end while it opens the instance.
+    let opening = order.clone();
+    let end = world.act(async move |tx, _, market| orders::expected_end(tx, market.edition(), &opening, &opening.lines[0]).await).await;
+    assert_eq!(end, Some(world.market.edition().zone.add_months(testkit::world::BEGIN, 3)));
 
     world.settle_down().await;
     let order = world.order(&order.number).await;
@@ -241,6 +246,37 @@ async fn an_automatic_renewal_for_which_there_is_no_price_is_not_chosen() {
 }
 
 #[tokio::test]
+async fn an_order_that_was_forgotten_does_not_stand_in_the_way_of_an_automatic_renewal() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 10_000).await;
+    let monthly = Renewal { mode: RenewalMode::Auto, period: Some(Period { unit: PeriodUnit::Month, count: 1 }), times: Some(1) };
+    let sub = world.subscribe(buyer, PurchaseItem { renewal: Some(monthly), ..months(goods.basic, 1, 1) }).await;
+    let (id, end) = (sub.id, sub.ends_at.unwrap());
+    world.pass(end - 6 * DAY_MS - world.now().await).await;
+    let forgotten = world
+        .act(async move |tx, ctx, market| {
+            let input = RenewalInput::same(Period { unit: PeriodUnit::Month, count: 1 });
+            orders::place_renewal(tx, ctx, market.edition(), buyer, id, &input, None).await
+        })
+        .await;
+    // The balance is empty at first, and the warning says so; then money comes.
+    world.pass_days(2).await;
+    let inbox = world.act(async move |tx, _, _| notices::inbox(tx, buyer, &PageRequest::default()).await).await;
+    let warning = inbox.items.iter().find(|notice| notice.kind.word() == "renewal-failed").unwrap();
+    assert_eq!(warning.args["why"]["code"], "balance-too-low");
+    world.deposit(buyer, 10_000).await;
+    world.pass_days(1).await;
+    let cancelled = world.order(&forgotten.number).await;
+    assert_eq!((cancelled.state, cancelled.close_reason.as_deref()), (OrderState::Cancelled, Some("replaced")));
+    let renewed = world.subscription(id).await;
+    assert!(renewed.ends_at.unwrap() > end && renewed.open_order.is_none());
+    assert_eq!(renewed.renewal.mode, RenewalMode::Manual, "the one automatic renewal that was asked for is used");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn renewing_while_frozen_goes_on_from_the_old_end() {
     let world = World::new().await;
     let shop = world.shop("acme").await;
@@ -331,6 +367,9 @@ async fn five_days_without_a_reason_and_neither_sale_nor_refund_reaches_the_stat
     let id = sub.id;
     let refund = world.act(async move |tx, ctx, market| refunds::refund_subscription(tx, ctx, market.edition(), buyer, id).await).await;
     assert_eq!((refund.kind, refund.state, refund.total_minor), (OrderKind::Unsubscribe, OrderState::Refunding, 200_000));
+    // Money on its way back is where it must be, too.
+    assert_eq!(ledger::verify(world.market.db(), |_| {}).await.unwrap().problems, []);
+    assert_eq!(books::verify_orders(world.market.db()).await.unwrap().problems, []);
     assert_eq!(world.balance(buyer).await, 300_000);
     world.settle_down().await;
     assert_eq!(world.balance(buyer).await, 500_000);
@@ -804,5 +843,26 @@ async fn lists_show_each_only_their_own() {
             Ok(Money::zero(market.edition().currency))
         })
         .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_money_is_elsewhere_is_named() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    shop.server.behave(Behaviour::Dead).await;
+    let order = world.buy(buyer, months(goods.basic, 1, 1)).await;
+    assert_eq!(books::verify_orders(world.market.db()).await.unwrap().problems, []);
+    let set = async |state: &'static str| {
+        world.act(async move |tx, _, _| tx.run_text(&format!("UPDATE order_lines SET state = '{state}'")).await.map(drop)).await;
+    };
+    set("done").await;
+    let found = books::verify_orders(world.market.db()).await.unwrap();
+    assert_eq!((found.orders, found.problems[0].row.as_str()), (1, order.number.as_str()));
+    assert_eq!(found.problems[0].what, "the ledger holds 10000; its lines wait for 0");
+    set("processing").await;
+    world.pass(4 * HOUR_MS).await;
     world.finish().await;
 }

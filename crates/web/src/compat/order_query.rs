@@ -107,14 +107,21 @@ async fn authenticate(app: &AppState, signed: &Parts<'_>, wall: i64) -> ApiResul
 }
 
 async fn find(app: &AppState, key: &AccessKeySecret, order_id: String) -> ApiResult<Option<OrderInfo>> {
-    let seller = key.account_id;
+    let (seller, market) = (key.account_id, app.market().clone());
     let found = app
         .read(async move |tx: &mut Tx| {
-            let order = match orders::get_of_seller(tx, seller, &order_id).await {
+            let mut order = match orders::get_of_seller(tx, seller, &order_id).await {
                 Ok(order) => order,
                 Err(error) if error.code() == Some(Code::NotFound) => return Ok(None),
                 Err(error) => return Err(error),
             };
+            let mut ends = Vec::with_capacity(order.lines.len());
+            for line in &order.lines {
+                ends.push(orders::expected_end(tx, market.edition(), &order, line).await?);
+            }
+            for (line, end) in order.lines.iter_mut().zip(ends) {
+                line.ends_at = end;
+            }
             let buyer = buyer_of(tx, &order).await?;
             Ok(Some((order, buyer)))
         })

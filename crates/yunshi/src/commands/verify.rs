@@ -3,6 +3,7 @@
 use kernel::Money;
 use market::ledger::{self, PROBLEMS_MAX, Problem};
 use market::settlement;
+use market::views::books;
 
 use super::meter::Meter;
 use crate::{
@@ -33,6 +34,10 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let found = settlement::verify_statements(&db, |lines| meter.show(format_args!("the statements: {lines} lines"))).await?;
     drop(meter);
     println!("statements: {}, with {} lines", found.statements, found.lines);
+    problems.extend(found.problems);
+
+    let found = books::verify_orders(&db).await?;
+    println!("orders: {}", found.orders);
     problems.extend(found.problems);
     judge(&problems)
 }

@@ -8,6 +8,7 @@
 
 mod cast;
 mod dice;
+mod own_server;
 mod shops;
 mod story;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::failure::Failure;
 use crate::start::{self, Schema};
 use crate::stop::Stop;
 use cast::{BUYERS, Firm, OPERATOR, SHOPS};
+use own_server::Featured;
 use shops::Shops;
 
 /// Everybody's password on a machine of one's own.
@@ -75,7 +77,7 @@ pub(crate) async fn run(base: &Config, args: DemoArgs) -> Result<(), Failure> {
     let sellers = TcpListener::bind(sellers_listen).await.with_context(|| format!("the sellers cannot listen on {sellers_listen}"))?;
     let facts = match known {
         Some(facts) => facts,
-        None => new_facts(args.password, sellers.local_addr().context("the listener has no address")?)?,
+        None => new_facts(args.password.clone(), sellers.local_addr().context("the listener has no address")?)?,
     };
     if is_new {
         start::make_folder(&folder)?;
@@ -93,7 +95,11 @@ pub(crate) async fn run(base: &Config, args: DemoArgs) -> Result<(), Failure> {
     }
     write_config(&folder, address)?;
     let market = start::market(&config, Schema::Migrate).await?;
-    greet(&facts, address, &args.dir);
+    if let Some((url, key)) = args.seller_url.as_ref().zip(args.access_key.as_ref()) {
+        own_server::bind(&market, config.outbound().policy, url, key).await?;
+    }
+    let featured = own_server::featured(&market).await?;
+    greet(&facts, address, &args, &featured);
     tokio::select! {
         served = serve::serve(&config, market, listener, stop) => served,
         _ = sellers => Err(Failure::failed("the sellers' servers ended")),
@@ -199,7 +205,7 @@ fn write_config(folder: &Path, listen: SocketAddr) -> Result<()> {
 }
 
 /// Says what there is and what to do next.
-fn greet(facts: &Facts, address: SocketAddr, dir: &Path) {
+fn greet(facts: &Facts, address: SocketAddr, args: &DemoArgs, featured: &Featured) {
     let firm = |role: &str, firm: Firm| println!("  {role:<9} {:<10} {}", firm.login, firm.title);
     println!("\n云市 Yunshi: a marketplace to try things in. Everybody in it is invented.\n");
     println!("  API       http://{address}/docs");
@@ -212,7 +218,39 @@ fn greet(facts: &Facts, address: SocketAddr, dir: &Path) {
     for buyer in BUYERS {
         firm("buyer", buyer);
     }
-    let config = dir.join(CONFIG_FILE);
-    println!("\nIts clock ticks. Move it on:  yunshi --config {} clock advance 30d", config.display());
-    println!("Check every figure:           yunshi --config {} verify\n", config.display());
+    if let Some(url) = &args.seller_url {
+        println!("\n{} / {} is provided by {url} from now on.", featured.product.zh, featured.product.en);
+    }
+    tour(facts, address, &args.dir.join(CONFIG_FILE), featured);
+}
+
+/// A guided tour in commands: buy, see the call, let time pass, check the books.
+fn tour(facts: &Facts, address: SocketAddr, config: &Path, featured: &Featured) {
+    let api = format!("http://{address}/api/v1");
+    let (buyer, seller, config) = (BUYERS[0].login, SHOPS[0].firm.login, config.display());
+    let sign_in = |name: &str, login: &str| {
+        format!(
+            "{name}=$(curl -s {api}/sessions -H 'content-type: application/json' \\\n      -d '{{\"login\":\"{login}\",\"password\":\"{}\"}}' | sed -n 's/.*\"token\":\"\\([^\"]*\\)\".*/\\1/p')",
+            facts.password
+        )
+    };
+    let order = format!(
+        "{{\"items\":[{{\"sku_id\":\"{}\",\"period\":{{\"unit\":\"month\",\"count\":1}},\"quantity\":{}}}]}}",
+        featured.sku, featured.quantity
+    );
+    println!("\nA guided tour, in another terminal:\n");
+    println!("  1 Sign in as a buyer, and buy {} for a month.", featured.product.en);
+    println!("    {}", sign_in("BUYER", buyer));
+    println!("    ORDER=$(curl -s {api}/orders -H \"authorization: Bearer $BUYER\" -H 'content-type: application/json' \\");
+    println!("      -H \"idempotency-key: tour-$RANDOM\" -d '{order}' | grep -o 'CS[0-9A-Z]*' | head -n 1)");
+    println!("    curl -s {api}/orders/$ORDER/pay -H \"authorization: Bearer $BUYER\" -H \"idempotency-key: pay-$ORDER\" -X POST");
+    println!("  2 A moment later the seller's server has opened an instance; this is all that happened.");
+    println!("    curl -s {api}/orders/$ORDER -H \"authorization: Bearer $BUYER\"");
+    println!("    curl -s {api}/orders/$ORDER/timeline -H \"authorization: Bearer $BUYER\"");
+    println!("  3 As the seller, look at the calls to your server.");
+    println!("    {}", sign_in("SELLER", seller));
+    println!("    curl -s '{api}/seller/calls?limit=3' -H \"authorization: Bearer $SELLER\"");
+    println!("  4 Let a month pass: reminders, renewals, freezes, statements.  yunshi --config {config} clock advance 30d");
+    println!("  5 Check every figure of the books.                             yunshi --config {config} verify");
+    println!("\nIts clock ticks along with yours. Ctrl-C stops it; the next start goes on from there.\n");
 }

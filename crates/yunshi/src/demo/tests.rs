@@ -103,3 +103,39 @@ fn an_unfinished_or_unwanted_demo_is_removed_and_nothing_else() {
         fs::remove_file(folder.path().join("notes.txt")).unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_product_is_provided_by_the_visitors_own_server() {
+    use market::orders::PurchaseItem;
+    use testkit::sellers::ScriptedSeller;
+
+    let folder = tempfile::tempdir().unwrap();
+    let (market, _) = told(folder.path()).await;
+    let policy = outbound::Policy { addresses: outbound::AddressPolicy::AllowAll, schemes: outbound::SchemePolicy::AllowHttp };
+    let server = ScriptedSeller::start().await;
+    assert!(own_server::bind(&market, policy, "not an address", "a-key-of-mine").await.is_err());
+    // The first time with a mistake in the key, which the second start corrects.
+    own_server::bind(&market, policy, &server.url(), "a-key-that-is-wrong").await.unwrap();
+    own_server::bind(&market, policy, &server.url(), &server.access_key()).await.unwrap();
+    let featured = own_server::featured(&market).await.unwrap();
+    let period = Some(kernel::Period { unit: kernel::PeriodUnit::Month, count: 1 });
+    let item = PurchaseItem { sku_id: featured.sku, period, quantity: featured.quantity, renewal: None };
+    let ctx = market.ctx(Actor::Console, Locale::En).await.unwrap();
+    let again = market.clone();
+    market
+        .db()
+        .write(async move |tx| {
+            let buyer = market::accounts::find_by_name(tx, BUYERS[0].login).await?.unwrap().id;
+            let amount = kernel::Money::new(100_000_000, again.edition().currency);
+            let deposit = ledger::NewDeposit { account_id: buyer, amount, bank_reference: "OWN-1".to_owned(), note: String::new() };
+            ledger::record_deposit(tx, &ctx, again.edition(), &deposit).await?;
+            let order = orders::place(tx, &ctx, again.edition(), buyer, std::slice::from_ref(&item), None).await?;
+            orders::pay(tx, &ctx, again.edition(), buyer, &order.number).await.map(drop)
+        })
+        .await
+        .unwrap();
+    runner::advance(&market, runner::To::Now, |_| {}).await.unwrap();
+    let calls = server.calls();
+    assert_eq!(server.sound().instances().len(), 1);
+    assert!(calls.iter().all(|call| call.verified.is_ok()), "{calls:?}");
+}
