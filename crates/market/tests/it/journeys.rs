@@ -406,7 +406,9 @@ async fn a_refund_has_its_window_its_quota_and_its_rules() {
     assert_eq!(refund(one.id).await.unwrap_err().code(), Some(Code::SubscriptionState));
     assert_eq!(refund(two.id).await.unwrap_err().code(), Some(Code::RefundQuotaUsed));
     // The quota is of the calendar year.
-    world.settle_down().await;
+    world.pass_days(361).await;
+    let next_year = world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    refund(next_year.id).await.unwrap();
     world.finish().await;
 }
 
