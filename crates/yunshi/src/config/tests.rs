@@ -131,8 +131,8 @@ fn every_number_of_the_edition_is_a_setting() {
         payout_min_minor: _,
         users_max: _,
     } = Edition::defaults(EditionKind::Cn);
-    // Twenty-five numbers, of which the calendar is two lists.
-    assert_eq!(ALL.iter().filter(|setting| setting.key.starts_with("edition.")).count(), 26);
+    // Twenty-six numbers, of which the calendar is two lists.
+    assert_eq!(ALL.iter().filter(|setting| setting.key.starts_with("edition.")).count(), 27);
 }
 
 #[test]
