@@ -32,6 +32,8 @@ pub async fn fulfilled(tx: &mut Tx, ctx: &Ctx, edition: &Edition, line_number: &
             line.effective_at = Some(ctx.now);
             line.ends_at = sub.ends_at;
             guaranteed_until = returnable_until(edition, line, ctx.now);
+            let args = json!({ "names": line.item.names, "order": order.number, "ends_at": sub.ends_at });
+            notices::send(tx, ctx, order.buyer_id, NoticeKind::SubscriptionOpened, &subscription, &args).await?;
         }
         OrderKind::Renew => guaranteed_until = line.effective_at.unwrap_or(ctx.now),
         OrderKind::Change => {

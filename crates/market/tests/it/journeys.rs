@@ -47,6 +47,11 @@ async fn a_purchase_is_paid_opened_and_sold() {
     assert!(body.contains(&format!("\"orderId\":\"{}\",\"orderLineId\":\"{}-000001\"", order.number, order.number)), "{body}");
     assert!(!body.contains("testFlag"));
 
+    let inbox = world.act(async move |tx, _, _| notices::inbox(tx, buyer, &PageRequest::default()).await).await;
+    let told = inbox.items.iter().find(|notice| notice.kind.word() == "subscription-opened").unwrap();
+    assert_eq!((&told.subject, told.args["ends_at"].as_i64()), (&sub.id.to_string(), sub.ends_at));
+    assert_eq!((&told.args["order"], &told.args["names"]["product"]["en"]), (&order.number.as_str().into(), &"Cloud Sheets".into()));
+
     let pending = world
         .act(async move |tx, _, market| ledger::balance(tx, &ledger::Book::SellerPending(sub.seller_id), market.edition().currency).await)
         .await;
@@ -327,6 +332,7 @@ async fn a_subscription_that_nobody_renews_is_reminded_of_frozen_and_released() 
         .collect();
     let expected = [
         "deposit-recorded",
+        "subscription-opened",
         "subscription-ends",
         "subscription-ends",
         "subscription-ends",
