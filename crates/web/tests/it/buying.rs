@@ -89,6 +89,15 @@ async fn what_was_paid_for_is_opened_by_the_seller_and_has_a_timeline() {
     for action in ["orders.placed", "orders.paid", "subscriptions.opening", "subscriptions.opened", "orders.completed"] {
         assert!(actions.contains(&action), "{action} is not in {actions:?}");
     }
+    let number = order["number"].as_str().unwrap();
+    let of_order = shop.fair.get(&format!("/orders/{number}/timeline"), &shop.buyer).await.body["items"].clone();
+    assert!(of_order.as_array().unwrap().iter().any(|entry| entry["action"] == "orders.paid"), "{of_order}");
+    for (path, token) in [("seller", &shop.fair.seller), ("operator", &shop.fair.operator)] {
+        let timeline = shop.fair.get(&format!("/{path}/orders/{number}/timeline"), token).await;
+        assert_eq!(timeline.body["items"], of_order, "{path}: {timeline:?}");
+    }
+    let unknown = shop.fair.get("/operator/orders/CS0/timeline", &shop.fair.operator).await;
+    assert_eq!(unknown.code(), "not-found");
     let instance = shop.fair.get(&format!("/subscriptions/{id}/instance"), &shop.buyer).await;
     assert_eq!(instance.body["instance_id"], subscription["instance_id"], "{instance:?}");
 
@@ -228,6 +237,7 @@ async fn what_belongs_to_others_is_not_found() {
         format!("/subscriptions/{id}/lines"),
         format!("/subscriptions/{id}/instance"),
         format!("/seller/orders/{number}"),
+        format!("/seller/orders/{number}/timeline"),
         format!("/seller/subscriptions/{id}"),
         format!("/seller/subscriptions/{id}/timeline"),
         format!("/seller/calls/{call}"),
