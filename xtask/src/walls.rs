@@ -28,7 +28,17 @@ const XTASK: &str = "xtask";
 const GUARDED: [Guarded; 2] = [
     Guarded {
         what: "a database driver",
-        libraries: &["deadpool", "deadpool-postgres", "libsqlite3-sys", "postgres", "postgres-types", "rusqlite", "sqlx", "tokio-postgres"],
+        libraries: &[
+            "deadpool",
+            "deadpool-postgres",
+            "libsqlite3-sys",
+            "postgres",
+            "postgres-types",
+            "rusqlite",
+            "sqlx",
+            "tokio-postgres",
+            "tokio-postgres-rustls",
+        ],
         owners: &["yunshi-db"],
         tests: Tests::Too,
     },

@@ -15,6 +15,7 @@ mod row;
 pub mod scratch;
 mod sqlite;
 mod statement;
+mod tls;
 mod tx;
 
 use std::path::PathBuf;
@@ -41,7 +42,8 @@ pub mod macro_support {
 pub enum Location {
     /// A SQLite file; made when missing.
     Sqlite(PathBuf),
-    /// A PostgreSQL server, `postgres://user:password@host:port/name`.
+    /// A PostgreSQL server, `postgres://user:password@host:port/name`. With `?sslmode=require` it must show a certificate that is trusted;
+    /// `disable` never encrypts; `prefer`, the default, encrypts where the server can and checks no certificate.
     Postgres(String),
 }
 
@@ -107,13 +109,15 @@ pub struct Options {
     pub durability: Durability,
     /// Connections that read (SQLite) or do anything (PostgreSQL) at the same time.
     pub connections: usize,
+    /// A PEM file with authorities by which PostgreSQL's certificate is trusted besides the public ones; naming one makes TLS a must.
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Options {
     /// The usual way to open `location`.
     #[must_use]
     pub const fn new(location: Location) -> Self {
-        Self { location, durability: Durability::Full, connections: 8 }
+        Self { location, durability: Durability::Full, connections: 8, ca_file: None }
     }
 }
 
@@ -146,7 +150,7 @@ impl Db {
     pub async fn open(options: Options) -> Result<Self> {
         let backend = match &options.location {
             Location::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, options.durability, options.connections)?),
-            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, options.durability, options.connections).await?),
+            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options).await?),
         };
         Ok(Self(Arc::new(Shared { backend, location: options.location, jobs_added: Notify::new() })))
     }

@@ -12,13 +12,14 @@ use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 use kernel::{Scalar, ToScalar};
 use tokio::sync::{mpsc, oneshot};
+use tokio_postgres::Config;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type};
-use tokio_postgres::{Config, NoTls};
 
 use crate::sqlite::panic_text;
+use crate::tls;
 use crate::tx::Connection;
-use crate::{Durability, Error, Result, Row, Statement, Tx};
+use crate::{Durability, Error, Options, Result, Row, Statement, Tx};
 
 /// A connection taken from the pool.
 pub(crate) type Client = Object;
@@ -38,22 +39,23 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, durability: Durability, connections: usize) -> Result<Self> {
+    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self> {
         let mut config =
             Config::from_str(url).map_err(|e| Error::Unavailable(format!("the PostgreSQL address is wrong: {}", chain(&e))))?;
         config.application_name("yunshi").connect_timeout(Duration::from_secs(10));
-        let synchronous_commit = match durability {
+        let tls = tls::connector(&mut config, options.ca_file.as_deref())?;
+        let synchronous_commit = match options.durability {
             Durability::Full => "on",
             Durability::Relaxed => "off",
         };
         let own = format!(
             "-c statement_timeout=60s -c idle_in_transaction_session_timeout=60s -c synchronous_commit={synchronous_commit} -c timezone=UTC"
         );
-        let options = config.get_options().map_or_else(|| own.clone(), |given| format!("{given} {own}"));
-        config.options(options);
-        let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let settings = config.get_options().map_or_else(|| own.clone(), |given| format!("{given} {own}"));
+        config.options(settings);
+        let manager = Manager::from_config(config, tls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let pool = Pool::builder(manager)
-            .max_size(connections.max(2))
+            .max_size(options.connections.max(2))
             .wait_timeout(Some(POOL_WAIT))
             .runtime(Runtime::Tokio1)
             .build()
@@ -179,7 +181,12 @@ fn pause(tries: u32) -> Duration {
 }
 
 async fn connect(pool: &Pool) -> Result<Client> {
-    pool.get().await.map_err(|e| Error::Unavailable(format!("PostgreSQL does not answer: {}", chain(&e))))
+    pool.get().await.map_err(|e| match tls::refusal(&e) {
+        Some(why @ rustls::Error::InvalidCertificate(_)) => Error::Unavailable(format!(
+            "the certificate of the PostgreSQL server is not trusted: {why}; name its authority in database_ca_file, and in the address the host that it is for"
+        )),
+        _ => Error::Unavailable(format!("PostgreSQL does not answer: {}", chain(&e))),
+    })
 }
 
 async fn once<T, F>(pool: &Pool, begin: &str, end: &str, work: &F) -> Result<(T, bool)>

@@ -74,7 +74,7 @@ async fn sqlite(migrations: &'static [Migration]) -> Result<Scratch> {
         std::fs::rename(&half, &template).map_err(|e| io(&e))?;
     }
     std::fs::copy(&template, &file).map_err(|e| io(&e))?;
-    let options = Options { location: Location::Sqlite(file), durability: Durability::Relaxed, connections: 2 };
+    let options = Options { durability: Durability::Relaxed, connections: 2, ..Options::new(Location::Sqlite(file)) };
     Ok(Scratch { options, remove: Remove::Folder(folder) })
 }
 
@@ -120,7 +120,7 @@ async fn postgres(server: String, migrations: &'static [Migration]) -> Result<Sc
     })
     .and_then(|(server, name)| {
         let location = Location::Postgres(with_name(&server, &name)?);
-        let options = Options { location, durability: Durability::Relaxed, connections: 4 };
+        let options = Options { durability: Durability::Relaxed, connections: 4, ..Options::new(location) };
         Ok(Scratch { options, remove: Remove::Database { server, name } })
     })
 }

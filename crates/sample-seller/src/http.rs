@@ -82,7 +82,7 @@ async fn service(Shared(seller): Shared<Seller>, Path(id): Path<String>) -> (Sta
     match it.state {
         State::Active => (StatusCode::OK, format!("welcome to {id}\n{}\n", expiry(&it))),
         State::Opening { .. } => (StatusCode::SERVICE_UNAVAILABLE, "this instance is being made\n".to_owned()),
-        State::Frozen => (StatusCode::FORBIDDEN, "this instance is frozen; renew it and it serves again\n".to_owned()),
+        State::Frozen => (StatusCode::FORBIDDEN, "this instance is out of service; its data is kept\n".to_owned()),
         State::Released => (StatusCode::GONE, "this instance was released, its data is gone\n".to_owned()),
     }
 }

@@ -127,6 +127,8 @@ pub(crate) enum ClockCommand {
     /// Move it forward, and do everything that falls due on the way.
     Advance {
         /// How far: 90m, 36h, 40d, 2w, or a moment such as 2026-02-01T03:00:00Z.
+        // So that -1d is read, and answered that the clock only moves forward.
+        #[arg(allow_hyphen_values = true)]
         to: String,
     },
     /// Let it tick along with the machine's.

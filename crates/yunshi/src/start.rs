@@ -59,7 +59,8 @@ async fn migrated_with(config: &Config, durability: Durability) -> Result<(Db, M
 
 async fn open(config: &Config, durability: Durability) -> Result<Db> {
     let connections = usize::try_from(config.database_connections).unwrap_or(usize::MAX);
-    Ok(Db::open(Options { connections, durability, ..Options::new(config.database()) }).await?)
+    let ca_file = config.database_ca_file.clone();
+    Ok(Db::open(Options { connections, durability, ca_file, ..Options::new(config.database()) }).await?)
 }
 
 fn must_exist(location: &Location) -> Result<()> {

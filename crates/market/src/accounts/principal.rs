@@ -7,7 +7,7 @@ use kernel::{AccountId, Actor, Code, Locale, Refusal, SessionId, TokenId, UserId
 
 use super::secret::{TokenKind, read_token};
 use super::store::{SessionHolder, TokenHolder};
-use super::{Permission, Role, TOUCH_MS, account, role, session, store, user};
+use super::{Audience, Permission, Role, TOUCH_MS, account, role, session, store, user};
 use crate::Market;
 
 /// Somebody who is signed in, and what they may do now.
@@ -19,6 +19,8 @@ pub struct Principal {
     pub account: AccountId,
     /// What they may do: by their roles, on the sides the account is on, within the token's scopes.
     pub permissions: BTreeSet<Permission>,
+    /// The sides of the market that the account is on.
+    pub sides: Vec<Audience>,
     /// What their roles allow but the token's scopes do not.
     pub withheld: BTreeSet<Permission>,
     /// The language they read.
@@ -33,10 +35,14 @@ impl Principal {
     /// Refuses unless they may do this.
     ///
     /// # Errors
-    /// [`Code::ScopeMissing`] when only the token's scopes stand against it, [`Code::RoleMissing`] otherwise.
+    /// [`Code::ScopeMissing`] when only the token's scopes stand against it; [`Code::NotSeller`] for something of a seller's when the account
+    /// is none, for no role would help; [`Code::RoleMissing`] otherwise.
     pub fn require(&self, permission: Permission) -> Result<(), Refusal> {
         if self.permissions.contains(&permission) {
             return Ok(());
+        }
+        if permission.audience() == Audience::Seller && !self.sides.contains(&Audience::Seller) {
+            return Err(Refusal::new(Code::NotSeller));
         }
         let code = if self.withheld.contains(&permission) { Code::ScopeMissing } else { Code::RoleMissing };
         Err(Refusal::new(code).with("permission", permission))
@@ -106,7 +112,8 @@ impl Found {
             Self::Session { holder, roles } => (&holder.person, roles),
             Self::Token { holder, roles } => (&holder.person, roles),
         };
-        let allowed = role::effective(roles, &account::audiences(person.seller_at, person.operator_at));
+        let sides = account::audiences(person.seller_at, person.operator_at);
+        let allowed = role::effective(roles, &sides);
         let (permissions, withheld) = match &self {
             Self::Session { .. } => (allowed, BTreeSet::new()),
             Self::Token { holder, .. } => allowed.into_iter().partition(|permission| holder.scopes.contains(permission)),
@@ -115,7 +122,7 @@ impl Found {
             Self::Session { holder, .. } => (Some(holder.id), None),
             Self::Token { holder, .. } => (None, Some(holder.id)),
         };
-        Principal { user: person.user, account: person.account, permissions, withheld, locale: person.locale, session, token }
+        Principal { user: person.user, account: person.account, permissions, sides, withheld, locale: person.locale, session, token }
     }
 }
 
@@ -129,9 +136,10 @@ pub async fn principal(tx: &mut Tx, account: AccountId, user: UserId) -> Result<
         return Err(Refusal::new(Code::UserDisabled).into());
     }
     let account = account::get(tx, account).await?;
-    let permissions = role::effective(&user.roles, &account.audiences());
+    let sides = account.audiences();
+    let permissions = role::effective(&user.roles, &sides);
     let (session, token) = (None, None);
-    Ok(Principal { user: user.id, account: account.id, permissions, withheld: BTreeSet::new(), locale: user.locale, session, token })
+    Ok(Principal { user: user.id, account: account.id, permissions, sides, withheld: BTreeSet::new(), locale: user.locale, session, token })
 }
 
 #[cfg(test)]
@@ -147,6 +155,7 @@ mod tests {
             user: UserId::new(0, &entropy),
             account: AccountId::new(0, &entropy),
             permissions: BTreeSet::from([Permission::BuyerView, Permission::BuyerManage]),
+            sides: vec![Audience::Buyer, Audience::Seller],
             withheld: BTreeSet::from([Permission::BuyerPay]),
             locale: Locale::En,
             session: None,
@@ -156,6 +165,11 @@ mod tests {
         let refused = principal.require(Permission::BuyerPay).unwrap_err();
         assert_eq!(refused, Refusal::new(Code::ScopeMissing).with("permission", "buyer.pay"));
         assert_eq!(principal.require(Permission::SellerView).unwrap_err().code, Code::RoleMissing);
+
+        let none = Principal { sides: vec![Audience::Buyer], ..principal.clone() };
+        assert_eq!(none.require(Permission::SellerView).unwrap_err(), Refusal::new(Code::NotSeller), "no role would help");
+        assert_eq!(none.require(Permission::OperatorView).unwrap_err().code, Code::RoleMissing);
+        assert_eq!(none.require(Permission::BuyerPay).unwrap_err().code, Code::ScopeMissing);
 
         let (viewer, owner, seller) = (Role::BuyerViewer, Role::BuyerOwner, Role::SellerOwner);
         assert_eq!(principal.require_grant(&[viewer], &[owner]), Ok(()));

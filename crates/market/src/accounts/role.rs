@@ -80,6 +80,20 @@ kernel::words! {
     }
 }
 
+impl Permission {
+    /// The side this is done on.
+    #[must_use]
+    pub const fn audience(self) -> Audience {
+        match self {
+            Self::BuyerView | Self::BuyerPurchase | Self::BuyerPay | Self::BuyerManage => Audience::Buyer,
+            Self::SellerView | Self::SellerProducts | Self::SellerDevelop | Self::SellerFinance | Self::SellerManage => Audience::Seller,
+            Self::OperatorView | Self::OperatorReview | Self::OperatorFinance | Self::OperatorSupport | Self::OperatorAdmin => {
+                Audience::Operator
+            }
+        }
+    }
+}
+
 impl Role {
     /// The side this role works on.
     #[must_use]
@@ -140,6 +154,7 @@ mod tests {
             assert!(role.permissions().iter().all(|p| p.word().split('.').next() == Some(side)), "{role}");
             assert!(role.permissions().iter().any(|p| p.word().ends_with(".view")), "{role}");
         }
+        assert!(Permission::ALL.iter().all(|p| p.word().split('.').next() == Some(p.audience().word())));
     }
 
     #[test]

@@ -55,8 +55,7 @@ pub struct NewToken {
 /// Nobody gets more than they have: with an API token one can make a token of the same scopes at most.
 ///
 /// # Errors
-/// [`Code::RoleMissing`] or [`Code::ScopeMissing`] for a scope that `principal` lacks, [`Code::TooMany`] beyond [`TOKENS_MAX`] live ones,
-/// [`Code::FieldInvalid`].
+/// As [`Principal::require`] for a scope that `principal` lacks; [`Code::TooMany`] beyond [`TOKENS_MAX`] live ones; [`Code::FieldInvalid`].
 pub async fn create_token(tx: &mut Tx, ctx: &Ctx, principal: &Principal, new: NewToken) -> Result<(TokenView, String)> {
     if new.scopes.is_empty() {
         return Err(Refusal::field("scopes", "required").into());

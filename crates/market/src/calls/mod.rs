@@ -277,12 +277,16 @@ pub async fn end(tx: &mut Tx, ctx: &Ctx, call: &mut Call, state: CallState) -> R
     Ok(())
 }
 
-/// Has a call tried again at once: one that waits, or one that was given up (spec: business §5.1, restart 重新启动).
+/// Has a call tried again at once: one that waits, or one that was given up (spec: business §5.1, restart 重新启动). `seller` is whose it
+/// must be; none for the operator.
 ///
 /// # Errors
-/// [`Code::NotFound`]; [`Code::DeliveryState`] when it is done, or when giving up has already returned the buyer's money.
-pub async fn restart(tx: &mut Tx, ctx: &Ctx, seller: AccountId, id: DeliveryId) -> Result<Call> {
-    let mut call = get_of(tx, seller, id).await?;
+/// [`Code::NotFound`], also for calls of others; [`Code::DeliveryState`] when it is done, or when giving up has already returned the buyer's money.
+pub async fn restart(tx: &mut Tx, ctx: &Ctx, seller: Option<AccountId>, id: DeliveryId) -> Result<Call> {
+    let mut call = match seller {
+        Some(seller) => get_of(tx, seller, id).await?,
+        None => get(tx, id).await?,
+    };
     let refunded = matches!(call.scene, Scene::Create | Scene::Change);
     match call.state {
         CallState::Waiting | CallState::Polling => {

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::edition::TaxKind;
 
-/// The fewest characters of a name (spec: business §12 Q6).
+/// The fewest characters of a product's name (spec: business §12 Q6).
 pub const NAME_MIN: usize = 2;
+/// The fewest characters of an edition's or SKU's name: sizes such as S, M and L are names, too. `[ours]`
+pub const PART_NAME_MIN: usize = 1;
 /// The most characters of a name (spec: business §12 Q6).
 pub const NAME_MAX: usize = 60;
 /// The most characters of the overview (spec: business §12 Q6).
@@ -203,7 +205,7 @@ pub struct EditionContent {
     pub charging_mode: ChargingMode,
     /// Which tax its price includes.
     pub tax_kind: TaxKind,
-    /// Whether it can be returned.
+    /// Whether it can be returned; `none` for what is sold once.
     pub refund_rule: RefundRule,
     /// The production address that is called for it, and with it the key that signs the calls. Needed to submit.
     #[serde(default)]
@@ -275,7 +277,7 @@ impl ProductContent {
         if self.names.is_empty() {
             return Err(invalid("names", "required"));
         }
-        check_name("names", &self.names)?;
+        check_name("names", &self.names, NAME_MIN)?;
         check_length("overview", &self.overview, OVERVIEW_MAX)?;
         check_length("description", &self.description, DESCRIPTION_MAX)?;
         check_count("highlights", self.highlights.len(), HIGHLIGHTS_MAX)?;
@@ -344,7 +346,11 @@ impl ProductContent {
 
 impl EditionContent {
     fn check(&self, path: &str) -> Result<(), Refusal> {
-        check_name(&format!("{path}.names"), &self.names)?;
+        check_name(&format!("{path}.names"), &self.names, PART_NAME_MIN)?;
+        // What was bought once is never returned (spec: business §6.4).
+        if self.charging_mode == ChargingMode::OneTime && self.refund_rule != RefundRule::None {
+            return Err(invalid(format!("{path}.refund_rule"), "not-returnable"));
+        }
         check_count(&format!("{path}.skus"), self.skus.len(), SKUS_MAX)?;
         self.skus.iter().enumerate().try_for_each(|(j, sku)| sku.check(&format!("{path}.skus.{j}"), self.charging_mode))
     }
@@ -352,7 +358,7 @@ impl EditionContent {
 
 impl SkuContent {
     fn check(&self, path: &str, mode: ChargingMode) -> Result<(), Refusal> {
-        check_name(&format!("{path}.names"), &self.names)?;
+        check_name(&format!("{path}.names"), &self.names, PART_NAME_MIN)?;
         let QuantityRule { min, max, step, unit } = &self.quantity;
         for (name, value, least) in [("min", *min, 1), ("max", *max, *min), ("step", *step, 1)] {
             if !(least..=QUANTITY_MAX).contains(&value) {
@@ -383,10 +389,10 @@ pub(super) fn invalid(path: impl Into<String>, rule: impl Into<String>) -> Refus
     Refusal::new(Code::FieldInvalid).with("field", path.into()).with("rule", rule.into())
 }
 
-fn check_name(path: &str, names: &Texts) -> Result<(), Refusal> {
+fn check_name(path: &str, names: &Texts, min: usize) -> Result<(), Refusal> {
     for text in [&names.zh, &names.en] {
-        if !text.is_empty() && !(NAME_MIN..=NAME_MAX).contains(&text.chars().count()) {
-            return Err(invalid(path, format!("length:{NAME_MIN}-{NAME_MAX}")));
+        if !text.is_empty() && !(min..=NAME_MAX).contains(&text.chars().count()) {
+            return Err(invalid(path, format!("length:{min}-{NAME_MAX}")));
         }
     }
     check_line(path, names)

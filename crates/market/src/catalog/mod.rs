@@ -32,8 +32,8 @@ use crate::sellers;
 
 pub use content::{
     ChargingMode, DESCRIPTION_MAX, EDITIONS_MAX, EditionContent, HIGHLIGHT_MAX, HIGHLIGHTS_MAX, NAME_MAX, NAME_MIN, OVERVIEW_MAX,
-    PRICE_MAX_MINOR, PRICES_MAX, PriceContent, PriceUnit, ProductContent, QUANTITY_MAX, QUANTITY_UNIT_MAX, QuantityRule, RefundRule,
-    SKUS_MAX, SUPPORT_MAX, SkuContent, Texts,
+    PART_NAME_MIN, PRICE_MAX_MINOR, PRICES_MAX, PriceContent, PriceUnit, ProductContent, QUANTITY_MAX, QUANTITY_UNIT_MAX, QuantityRule,
+    RefundRule, SKUS_MAX, SUPPORT_MAX, SkuContent, Texts,
 };
 pub use state::{
     LISTING_TABLE, ListingEvent, ListingRow, ListingState, PRODUCT_TABLE, PartState, ProductEvent, ProductRow, ProductState, Purpose, Side,

@@ -270,6 +270,12 @@ pub(super) async fn last_listing(tx: &mut Tx, product: ProductId) -> Result<Opti
     tx.find(select, &[&product]).await
 }
 
+/// Whether an earlier submission of the product than `revision` was approved.
+pub(super) async fn approved_before(tx: &mut Tx, product: ProductId, revision: i64) -> Result<bool> {
+    let select = sql!("SELECT id FROM listings WHERE product_id = $1 AND revision < $2 AND state = 'approved' LIMIT 1");
+    Ok(tx.find::<(ListingId,)>(select, &[&product, &revision]).await?.is_some())
+}
+
 /// Decides a submission if nobody has yet.
 pub(super) async fn decide_listing(
     tx: &mut Tx,

@@ -137,7 +137,8 @@ fn a_whole_product_passes_and_each_limit_is_kept() {
         (|c| c.editions = vec![c.editions[0].clone(); 21], "field=editions rule=count:0-20"),
         (|c| c.editions[1] = c.editions[0].clone(), "field=editions.1.id rule=unique"),
         (|c| c.editions[1].skus[0].id = c.editions[0].skus[1].id, "field=editions.1.skus.0.id rule=unique"),
-        (|c| c.editions[0].names.zh = "版".to_owned(), "field=editions.0.names rule=length:2-60"),
+        (|c| c.editions[0].names.zh = "版".repeat(61), "field=editions.0.names rule=length:1-60"),
+        (|c| c.editions[0].skus[1].names.en = "x".repeat(61), "field=editions.0.skus.1.names rule=length:1-60"),
         (|c| c.editions[0].skus = vec![c.editions[0].skus[0].clone(); 101], "field=editions.0.skus rule=count:0-100"),
         (|c| c.editions[0].skus[1].quantity.min = 0, "field=editions.0.skus.1.quantity.min rule=range:1-9999999"),
         (|c| c.editions[0].skus[1].quantity.min = 101, "field=editions.0.skus.1.quantity.max rule=range:101-9999999"),
@@ -145,7 +146,11 @@ fn a_whole_product_passes_and_each_limit_is_kept() {
         (|c| c.editions[0].skus[1].quantity.step = 0, "field=editions.0.skus.1.quantity.step rule=range:1-9999999"),
         (|c| c.editions[0].skus[1].quantity.unit.en = "x".repeat(21), "field=editions.0.skus.1.quantity.unit rule=length:0-20"),
         (|c| c.editions[0].skus[1].prices[0].unit = PriceUnit::Once, "field=editions.0.skus.1.prices.0.unit rule=charging-mode"),
-        (|c| c.editions[0].charging_mode = ChargingMode::OneTime, "field=editions.0.skus.0.prices.0.unit rule=charging-mode"),
+        (|c| c.editions[1].charging_mode = ChargingMode::OneTime, "field=editions.1.refund_rule rule=not-returnable"),
+        (
+            |c| (c.editions[0].charging_mode, c.editions[0].refund_rule) = (ChargingMode::OneTime, RefundRule::None),
+            "field=editions.0.skus.0.prices.0.unit rule=charging-mode",
+        ),
         (
             |c| c.editions[0].skus[0].prices = vec![c.editions[0].skus[0].prices[0].clone(); 2],
             "field=editions.0.skus.0.prices.1.unit rule=unique",
@@ -161,6 +166,15 @@ fn a_whole_product_passes_and_each_limit_is_kept() {
         edit(&mut wrong);
         assert_eq!(wrong.check().unwrap_err().to_string(), format!("field-invalid {expected}"));
     }
+}
+
+#[test]
+fn editions_skus_and_highlights_may_be_called_by_one_letter() {
+    let mut content = content();
+    content.editions[0].names = Texts::new("版", "S");
+    content.editions[0].skus[0].names = Texts::new("", "M");
+    content.highlights = vec![Texts::new("快", "L")];
+    content.check().unwrap();
 }
 
 #[test]

@@ -425,7 +425,8 @@ pub async fn review_queue(tx: &mut Tx, ctx: &Ctx, page: &PageRequest) -> Result<
 pub async fn review(tx: &mut Tx, ctx: &Ctx, id: ListingId) -> Result<Review> {
     let listing = store::listing(tx, id).await?.ok_or_else(not_found)?;
     let product = store::product(tx, listing.product_id, None).await?.ok_or_else(not_found)?;
-    let first = product.published_at.is_none_or(|at| listing.submitted_at < at);
+    // Times would not tell: the clock of a sandbox may stand between a submission and its approval.
+    let kind = if store::approved_before(tx, product.id, listing.revision).await? { SubmissionKind::Change } else { SubmissionKind::New };
     let age_ms = if listing.decided_at.is_some() { 0 } else { (ctx.now - listing.submitted_at).max(0) };
     let item = ReviewItem {
         id,
@@ -433,7 +434,7 @@ pub async fn review(tx: &mut Tx, ctx: &Ctx, id: ListingId) -> Result<Review> {
         seller_id: product.seller_id,
         revision: listing.revision,
         names: listing.content.names.clone(),
-        kind: if first { SubmissionKind::New } else { SubmissionKind::Change },
+        kind,
         submitted_at: listing.submitted_at,
         age_ms,
     };

@@ -12,6 +12,8 @@ use crate::page::{Page, PageRequest};
 kernel::words! {
     /// What a notice tells.
     pub enum NoticeKind {
+        /// The seller has opened what was bought: it can be used.
+        SubscriptionOpened = "subscription-opened",
         /// A subscription will end in some days.
         SubscriptionEnds = "subscription-ends",
         /// A subscription ended and was frozen.

@@ -5,9 +5,9 @@ use kernel::{Code, Ctx, Money, Rate, Refusal};
 use serde_json::json;
 
 use super::state::{self, OrderEvent};
-use super::{LineState, Order, OrderKind, get, store};
+use super::{LineState, Order, OrderKind, OrderLine, get, store};
 use crate::audit;
-use crate::catalog::RefundRule;
+use crate::catalog::{ChargingMode, RefundRule};
 use crate::edition::Edition;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::notices::{self, NoticeKind};
@@ -31,9 +31,9 @@ pub async fn fulfilled(tx: &mut Tx, ctx: &Ctx, edition: &Edition, line_number: &
             let sub = subscriptions::opened(tx, ctx, edition, subscription, instance).await?;
             line.effective_at = Some(ctx.now);
             line.ends_at = sub.ends_at;
-            if line.refund_rule == RefundRule::NoReason {
-                guaranteed_until = edition.zone.add_days(ctx.now, edition.refund_days);
-            }
+            guaranteed_until = returnable_until(edition, line, ctx.now);
+            let args = json!({ "names": line.item.names, "order": order.number, "ends_at": sub.ends_at });
+            notices::send(tx, ctx, order.buyer_id, NoticeKind::SubscriptionOpened, &subscription, &args).await?;
         }
         OrderKind::Renew => guaranteed_until = line.effective_at.unwrap_or(ctx.now),
         OrderKind::Change => {
@@ -43,8 +43,8 @@ pub async fn fulfilled(tx: &mut Tx, ctx: &Ctx, edition: &Edition, line_number: &
             line.effective_at = Some(ctx.now);
             line.ends_at = sub.ends_at;
             // A change returns together with its purchase, as long as that may be returned.
-            if let Some(purchased_at) = store::find_line(tx, &sub.purchase_line).await?.and_then(|purchase| purchase.done_at) {
-                guaranteed_until = edition.zone.add_days(purchased_at, edition.refund_days).max(ctx.now);
+            if let Some(purchase) = store::find_line(tx, &sub.purchase_line).await? {
+                guaranteed_until = returnable_until(edition, &purchase, purchase.done_at.unwrap_or(ctx.now)).max(ctx.now);
             }
         }
         OrderKind::Unsubscribe => return Err(Refusal::new(Code::OrderState).with("state", order.state).into()),
@@ -73,6 +73,14 @@ pub async fn fulfilled(tx: &mut Tx, ctx: &Ctx, edition: &Edition, line_number: &
         settlement::record_sale(tx, ctx, &item).await?;
     }
     close_when_decided(tx, ctx, &mut order).await
+}
+
+/// Until when a purchase that was delivered at `done_at` may be returned: only time is, never what was bought once (spec: business §6.4).
+fn returnable_until(edition: &Edition, purchase: &OrderLine, done_at: i64) -> i64 {
+    match (purchase.item.charging_mode, purchase.refund_rule) {
+        (ChargingMode::Period, RefundRule::NoReason) => edition.zone.add_days(done_at, edition.refund_days),
+        (ChargingMode::Period | ChargingMode::OneTime, _) => done_at,
+    }
 }
 
 /// The seller could not do what a line is for, or not in time: its money returns to the buyer at once (spec: business §5.1).

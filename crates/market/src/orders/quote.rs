@@ -196,7 +196,10 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
             return Err(Refusal::field("items", "one-seller").into());
         }
         let renewal = item.renewal.filter(|_| offer.item.charging_mode == ChargingMode::Period);
-        renewal.as_ref().map(Renewal::check).transpose()?;
+        if let Some(renewal) = &renewal {
+            renewal.check()?;
+            renewal.check_sold(tx, item.sku_id).await?;
+        }
         let price = pricing::price_line(&offer, item.quantity, period, edition)?;
         drafts.push(Draft { offer, price, subscription: None, renewal, change: None });
     }

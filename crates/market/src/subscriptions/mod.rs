@@ -9,16 +9,17 @@ pub mod state;
 mod store;
 
 use db::{Result, Tx};
-use kernel::{AccountId, AddressId, Code, Ctx, Period, PeriodUnit, Refusal, SubscriptionId};
+use kernel::{AccountId, AddressId, Code, Ctx, Period, PeriodUnit, Refusal, SkuId, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::audit;
 use crate::calls::{self, CallFacts, NewCall, Scene};
-use crate::catalog::{ChargingMode, Item};
+use crate::catalog::{self, ChargingMode, Item, Purpose};
 use crate::edition::Edition;
 use crate::notices::{self, NoticeKind};
 use crate::page::{Page, PageRequest};
+use crate::pricing;
 
 use state::Happening;
 pub use state::SubscriptionState;
@@ -66,6 +67,17 @@ impl Renewal {
         match self.times {
             Some(times) if !(1..=1000).contains(&times) => Err(Refusal::field("renewal.times", "range:1-1000")),
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that `sku` is sold for the period of automatic renewals: with none, every attempt would be refused.
+    ///
+    /// # Errors
+    /// [`Code::PriceMissing`]; [`Code::NotOnSale`]; [`Code::NotFound`].
+    pub async fn check_sold(&self, tx: &mut Tx, sku: SkuId) -> Result<()> {
+        match (self.mode, self.period) {
+            (RenewalMode::Auto, Some(period)) => catalog::offer(tx, sku, pricing::unit_of(Some(period)), Purpose::Renewal).await.map(drop),
+            (RenewalMode::Auto | RenewalMode::Manual | RenewalMode::None, _) => Ok(()),
         }
     }
 }
@@ -512,7 +524,8 @@ pub async fn release(
 /// Sets how it is renewed.
 ///
 /// # Errors
-/// [`Code::NotFound`]; [`Code::VersionStale`]; [`Code::NotPeriodic`]; [`Code::SubscriptionState`] when it is over.
+/// [`Code::NotFound`]; [`Code::VersionStale`]; [`Code::NotPeriodic`]; [`Code::SubscriptionState`] when it is over; for an automatic one also
+/// those of [`Renewal::check`] and [`Renewal::check_sold`].
 pub async fn set_renewal(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -533,6 +546,7 @@ pub async fn set_renewal(
     if matches!(sub.state, SubscriptionState::Released | SubscriptionState::Failed) {
         return Err(Refusal::new(Code::SubscriptionState).with("state", sub.state).into());
     }
+    renewal.check_sold(tx, sub.renewed_as().0.sku_id).await?;
     sub.renewal = renewal;
     // Events of the other mode that lie in the past stay there.
     sub.marker = sub.marker.max(calendar::marker_after(ctx.now));

@@ -326,7 +326,7 @@ async fn a_token_does_what_its_scopes_and_its_owners_roles_both_allow() {
     assert_eq!((scoped.session, scoped.token), (None, Some(view.id)));
     assert_eq!(scoped.require(Permission::BuyerPay), Ok(()));
     assert_eq!(scoped.require(Permission::BuyerPurchase).unwrap_err().code, Code::ScopeMissing);
-    assert_eq!(scoped.require(Permission::SellerView).unwrap_err().code, Code::RoleMissing);
+    assert_eq!(scoped.require(Permission::SellerView).unwrap_err().code, Code::NotSeller);
     // Nobody widens themselves through a token.
     assert_eq!(token_of(&test, &scoped, &[Permission::BuyerManage], WALL + DAY_MS).await.refused(), Code::ScopeMissing);
     assert_eq!(token_of(&test, &full, &[Permission::OperatorAdmin], WALL + DAY_MS).await.refused(), Code::RoleMissing);
@@ -405,7 +405,7 @@ async fn a_sellers_roles_are_given_and_work_only_while_the_account_sells() {
     assert_eq!(principal(&test, &viewer).await.require(Permission::SellerView), Ok(()));
 
     act(&test, async move |tx, ctx| accounts::dismiss_seller(tx, ctx, id).await).await.unwrap();
-    assert_eq!(principal(&test, &owner).await.require(Permission::SellerManage).unwrap_err().code, Code::RoleMissing);
+    assert_eq!(principal(&test, &owner).await.require(Permission::SellerManage).unwrap_err().code, Code::NotSeller);
     assert_eq!(principal(&test, &viewer).await.require(Permission::BuyerView), Ok(()));
     // What somebody has may stay, but nothing of that side is given any more.
     set_roles(&test, &viewer, &[Role::SellerSupport]).await.unwrap();

@@ -618,6 +618,22 @@ async fn an_address_is_in_use_while_something_sold_or_submitted_calls_it() {
 }
 
 #[tokio::test]
+async fn a_first_publication_is_new_and_stays_so_though_the_clock_stands() {
+    let shop = Shop::open().await;
+    let id = shop.create(shop.content("云笔记", "Cloud Notes")).await.summary.id;
+    let submit = async || shop.submit(id).await.unwrap().summary.last_listing.unwrap().id;
+    let rejected = submit().await;
+    let kind = act!(shop, |tx, ctx| catalog::reject(tx, ctx, rejected, "too short").await).unwrap().item.kind;
+    assert_eq!(kind, SubmissionKind::New);
+    let first = submit().await;
+    assert_eq!(shop.approve(first).await.unwrap().item.kind, SubmissionKind::New);
+    let second = submit().await;
+    assert_eq!(shop.approve(second).await.unwrap().item.kind, SubmissionKind::Change);
+    let again = act!(shop, |tx, ctx| catalog::review(tx, ctx, first).await).unwrap();
+    assert_eq!(again.item.kind, SubmissionKind::New, "what it was then");
+}
+
+#[tokio::test]
 async fn a_one_time_edition_is_sold_once() {
     let shop = Shop::open().await;
     let mut content = shop.content("工具箱", "");

@@ -1,5 +1,6 @@
 //! The main job on a seller's real server: what buyers live through, from order to release.
 
+use db::sql;
 use kernel::{Code, DAY_MS, HOUR_MS, Money, Period, PeriodUnit};
 use market::calls::{self, CallState, Scene};
 use market::orders::{self, LineState, OrderKind, OrderState, PurchaseItem, RenewalInput};
@@ -45,6 +46,11 @@ async fn a_purchase_is_paid_opened_and_sold() {
     let body = &shop.server.calls()[0].body;
     assert!(body.contains(&format!("\"orderId\":\"{}\",\"orderLineId\":\"{}-000001\"", order.number, order.number)), "{body}");
     assert!(!body.contains("testFlag"));
+
+    let inbox = world.act(async move |tx, _, _| notices::inbox(tx, buyer, &PageRequest::default()).await).await;
+    let told = inbox.items.iter().find(|notice| notice.kind.word() == "subscription-opened").unwrap();
+    assert_eq!((&told.subject, told.args["ends_at"].as_i64()), (&sub.id.to_string(), sub.ends_at));
+    assert_eq!((&told.args["order"], &told.args["names"]["product"]["en"]), (&order.number.as_str().into(), &"Cloud Sheets".into()));
 
     let pending = world
         .act(async move |tx, _, market| ledger::balance(tx, &ledger::Book::SellerPending(sub.seller_id), market.edition().currency).await)
@@ -213,6 +219,38 @@ async fn three_years_pass_with_the_right_calls_and_a_balanced_ledger() {
 }
 
 #[tokio::test]
+async fn an_automatic_renewal_for_which_there_is_no_price_is_not_chosen() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let sku = goods.basic;
+    world
+        .act(async move |tx, ctx, _| {
+            let withdraw = sql!("UPDATE prices SET withdrawn_at = CAST($1 AS BIGINT) WHERE sku_id = $2 AND unit = 'year'");
+            tx.execute(withdraw, &[&ctx.now, &sku]).await
+        })
+        .await;
+    let auto = |unit| Renewal { mode: RenewalMode::Auto, period: Some(Period { unit, count: 1 }), times: None };
+    let yearly = PurchaseItem { renewal: Some(auto(PeriodUnit::Year)), ..months(sku, 1, 1) };
+    let refused = world
+        .try_act(async move |tx, ctx, market| orders::place(tx, ctx, market.edition(), buyer, std::slice::from_ref(&yearly), None).await)
+        .await;
+    assert_eq!(refused.unwrap_err().code(), Some(Code::PriceMissing));
+
+    let id = world.subscribe(buyer, months(sku, 1, 1)).await.id;
+    let set = async |renewal| {
+        world
+            .try_act(async move |tx, ctx, market| subscriptions::set_renewal(tx, ctx, market.edition(), buyer, id, None, renewal).await)
+            .await
+    };
+    assert_eq!(set(auto(PeriodUnit::Year)).await.unwrap_err().code(), Some(Code::PriceMissing));
+    assert_eq!(set(auto(PeriodUnit::Month)).await.unwrap().renewal, auto(PeriodUnit::Month));
+    assert_eq!(set(Renewal::MANUAL).await.unwrap().renewal, Renewal::MANUAL);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn an_order_that_was_forgotten_does_not_stand_in_the_way_of_an_automatic_renewal() {
     let world = World::new().await;
     let shop = world.shop("acme").await;
@@ -294,6 +332,7 @@ async fn a_subscription_that_nobody_renews_is_reminded_of_frozen_and_released() 
         .collect();
     let expected = [
         "deposit-recorded",
+        "subscription-opened",
         "subscription-ends",
         "subscription-ends",
         "subscription-ends",
@@ -380,6 +419,24 @@ async fn a_refund_has_its_window_its_quota_and_its_rules() {
 }
 
 #[tokio::test]
+async fn only_time_is_kept_from_the_statement_while_it_may_be_returned() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 5_000_000).await;
+    // As if it had been published before drafts were held to it.
+    world.act(async |tx, _, _| tx.execute(sql!("UPDATE editions SET refund_rule = 'no_reason'"), &[]).await).await;
+    world.subscribe(buyer, once(goods.once)).await;
+    world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    let (seller, now) = (shop.account, world.now().await);
+    let items = world.act(async move |tx, _, _| settlement::items(tx, seller, None, &PageRequest::default()).await).await.items;
+    let zone = &world.market.edition().zone;
+    let until = |amount| items.iter().find(|item| item.amount_minor == amount).unwrap().guaranteed_until;
+    assert_eq!((until(8_000), until(10_000)), (now, zone.add_days(now, 5)));
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_refund_is_paid_back_though_the_seller_is_dead() {
     let world = World::new().await;
     let shop = world.shop("acme").await;
@@ -399,7 +456,7 @@ async fn a_refund_is_paid_back_though_the_seller_is_dead() {
     world
         .act(async move |tx, ctx, _| {
             let stopped = calls::list(tx, Some(seller), Some(CallState::GaveUp), None, &PageRequest::default()).await?;
-            calls::restart(tx, ctx, seller, stopped.items[0].id).await
+            calls::restart(tx, ctx, Some(seller), stopped.items[0].id).await
         })
         .await;
     world.settle_down().await;
@@ -708,7 +765,7 @@ async fn a_renewal_that_the_seller_does_not_hear_of_protects_the_buyer_and_is_re
     let call = world
         .act(async move |tx, ctx, _| {
             let stopped = calls::list(tx, Some(seller), Some(CallState::GaveUp), None, &PageRequest::default()).await?;
-            calls::restart(tx, ctx, seller, stopped.items[0].id).await
+            calls::restart(tx, ctx, Some(seller), stopped.items[0].id).await
         })
         .await;
     assert_eq!(call.scene, Scene::Renewal);

@@ -178,6 +178,7 @@ rule-unchanged = cannot be changed once it was published
 rule-retired = was retired for good
 rule-kept = must not be left out once it was published; retire it instead
 rule-charging-mode = does not fit the way the edition is charged
+rule-not-returnable = must be none: what is sold once cannot be returned
 rule-visible_ascii = must have { $min } to { $max } visible ASCII characters without spaces
 rule-bank_account = must be a bank account number of letters and digits
 rule-confirm = must repeat the id of what is to be retired for good

@@ -178,6 +178,7 @@ rule-unchanged = 发布后不能更改
 rule-retired = 已永久下架
 rule-kept = 发布后不能删除，请改为下架
 rule-charging-mode = 与该规格的计费模式不符
+rule-not-returnable = 须为 none：按次购买的商品不可退订
 rule-visible_ascii = 须为 { $min } 至 { $max } 个可见 ASCII 字符，不含空格
 rule-bank_account = 须为由字母和数字组成的银行账号
 rule-confirm = 须再次填写要永久下架的对象的 ID

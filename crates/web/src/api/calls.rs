@@ -23,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(replay_call))
         .routes(routes!(list_all_calls))
         .routes(routes!(show_any_call))
+        .routes(routes!(restart_any_call))
 }
 
 /// Which calls.
@@ -88,7 +89,7 @@ async fn restart_call(
     Segment(id): Segment<DeliveryId>,
 ) -> ApiResult<Json<Call>> {
     let May { principal, ctx, .. } = seller;
-    Ok(Json(app.write(async move |tx| calls::restart(tx, &ctx, principal.account, id).await).await?))
+    Ok(Json(app.write(async move |tx| calls::restart(tx, &ctx, Some(principal.account), id).await).await?))
 }
 
 /// Replay a call
@@ -147,4 +148,18 @@ async fn show_any_call(
         Ok(CallReport { call, attempts: calls::attempts(tx, id).await? })
     };
     Ok(Json(app.read(report).await?))
+}
+
+/// Restart a seller's call
+///
+/// Has it tried again at once: one that waits, or one that was given up. The seller's server is taken to be back.
+#[utoipa::path(post, path = "/operator/calls/{id}/restart", tag = "operator", operation_id = "restart_any_call",
+    params(("id" = DeliveryId, Path)), security(("bearer" = ["operator.support"])), responses((status = OK, body = Call)))]
+async fn restart_any_call(
+    State(app): State<AppState>,
+    operator: Operator<operator::Support>,
+    Segment(id): Segment<DeliveryId>,
+) -> ApiResult<Json<Call>> {
+    let ctx = operator.ctx;
+    Ok(Json(app.write(async move |tx| calls::restart(tx, &ctx, None, id).await).await?))
 }

@@ -29,8 +29,10 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(show_order_timeline))
         .routes(routes!(list_seller_orders))
         .routes(routes!(show_seller_order))
+        .routes(routes!(show_seller_order_timeline))
         .routes(routes!(list_all_orders))
         .routes(routes!(show_any_order))
+        .routes(routes!(show_any_order_timeline))
 }
 
 /// What to price.
@@ -250,6 +252,26 @@ async fn show_seller_order(
     Ok(Json(app.read(async move |tx| orders::get_of_seller(tx, account, &number).await).await?))
 }
 
+/// Timeline of a customer's order
+///
+/// Everything that happened to it, oldest first.
+#[utoipa::path(get, path = "/seller/orders/{number}/timeline", tag = "seller", operation_id = "show_seller_order_timeline",
+    params(("number" = String, Path), PagingQuery), security(("bearer" = ["seller.view"])),
+    responses((status = OK, body = List<AuditEntry>)))]
+async fn show_seller_order_timeline(
+    State(app): State<AppState>,
+    seller: Seller<seller::View>,
+    Segment(number): Segment<String>,
+    Paging(page): Paging,
+) -> ApiResult<List<AuditEntry>> {
+    let account = seller.account();
+    let timeline = async move |tx: &mut Tx| {
+        orders::get_of_seller(tx, account, &number).await?;
+        audit::timeline(tx, &number, &page).await
+    };
+    Ok(app.read(timeline).await?.into())
+}
+
 /// Orders
 ///
 /// Of everybody, newest first.
@@ -273,4 +295,23 @@ async fn show_any_order(
     Segment(number): Segment<String>,
 ) -> ApiResult<Json<Order>> {
     Ok(Json(app.read(async move |tx| orders::get(tx, &number).await).await?))
+}
+
+/// Timeline of an order
+///
+/// Everything that happened to it, oldest first.
+#[utoipa::path(get, path = "/operator/orders/{number}/timeline", tag = "operator", operation_id = "show_any_order_timeline",
+    params(("number" = String, Path), PagingQuery), security(("bearer" = ["operator.view"])),
+    responses((status = OK, body = List<AuditEntry>)))]
+async fn show_any_order_timeline(
+    State(app): State<AppState>,
+    _: Operator<operator::View>,
+    Segment(number): Segment<String>,
+    Paging(page): Paging,
+) -> ApiResult<List<AuditEntry>> {
+    let timeline = async move |tx: &mut Tx| {
+        orders::get(tx, &number).await?;
+        audit::timeline(tx, &number, &page).await
+    };
+    Ok(app.read(timeline).await?.into())
 }

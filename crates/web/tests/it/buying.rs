@@ -89,6 +89,15 @@ async fn what_was_paid_for_is_opened_by_the_seller_and_has_a_timeline() {
     for action in ["orders.placed", "orders.paid", "subscriptions.opening", "subscriptions.opened", "orders.completed"] {
         assert!(actions.contains(&action), "{action} is not in {actions:?}");
     }
+    let number = order["number"].as_str().unwrap();
+    let of_order = shop.fair.get(&format!("/orders/{number}/timeline"), &shop.buyer).await.body["items"].clone();
+    assert!(of_order.as_array().unwrap().iter().any(|entry| entry["action"] == "orders.paid"), "{of_order}");
+    for (path, token) in [("seller", &shop.fair.seller), ("operator", &shop.fair.operator)] {
+        let timeline = shop.fair.get(&format!("/{path}/orders/{number}/timeline"), token).await;
+        assert_eq!(timeline.body["items"], of_order, "{path}: {timeline:?}");
+    }
+    let unknown = shop.fair.get("/operator/orders/CS0/timeline", &shop.fair.operator).await;
+    assert_eq!(unknown.code(), "not-found");
     let instance = shop.fair.get(&format!("/subscriptions/{id}/instance"), &shop.buyer).await;
     assert_eq!(instance.body["instance_id"], subscription["instance_id"], "{instance:?}");
 
@@ -228,6 +237,7 @@ async fn what_belongs_to_others_is_not_found() {
         format!("/subscriptions/{id}/lines"),
         format!("/subscriptions/{id}/instance"),
         format!("/seller/orders/{number}"),
+        format!("/seller/orders/{number}/timeline"),
         format!("/seller/subscriptions/{id}"),
         format!("/seller/subscriptions/{id}/timeline"),
         format!("/seller/calls/{call}"),
@@ -252,6 +262,26 @@ async fn a_dead_seller_costs_the_buyer_nothing() {
     shop.days(3).await;
     assert_eq!(shop.fair.get(&format!("/orders/{number}"), &shop.buyer).await.body["state"], "failed");
     assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000);
+}
+
+#[tokio::test]
+async fn the_operator_restarts_a_call_that_the_seller_does_not_look_after() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    shop.server.behave(Behaviour::Dead).await;
+    let id = subscription["id"].as_str().unwrap();
+    let frozen = shop.fair.post(&format!("/operator/subscriptions/{id}/freeze"), &shop.fair.operator, json!({ "reason": "abuse" })).await;
+    assert_eq!(frozen.status, StatusCode::OK, "{frozen:?}");
+    shop.days(1).await;
+    let stopped = shop.fair.get("/operator/calls?state=gave_up", &shop.fair.operator).await.body["items"][0].clone();
+    assert_eq!(stopped["scene"], "freeze", "{stopped}");
+    shop.server.recover().await;
+    let restart = format!("/operator/calls/{}/restart", stopped["id"].as_str().unwrap());
+    let restarted = shop.fair.post(&restart, &shop.fair.operator, json!({})).await;
+    assert_eq!((restarted.status, &restarted.body["state"]), (StatusCode::OK, &json!("waiting")), "{restarted:?}");
+    shop.days(0).await;
+    let done = shop.fair.post(&restart, &shop.fair.operator, json!({})).await;
+    assert_eq!((done.code(), &done.body["state"]), ("delivery-state", &json!("done")));
 }
 
 #[tokio::test]

@@ -112,7 +112,9 @@ impl Fair {
 async fn an_account_applies_and_is_admitted_once() {
     let fair = Fair::new().await;
     assert_eq!(fair.get("/seller/application", &fair.seller).await.code(), "not-found");
-    assert_eq!(fair.get("/seller/products", &fair.seller).await.code(), "role-missing");
+    let early = fair.get("/seller/products", &fair.seller).await;
+    assert_eq!((early.status, early.code()), (StatusCode::FORBIDDEN, "not-seller"));
+    assert_eq!(fair.get("/operator/sellers", &fair.seller).await.code(), "role-missing");
     fair.admit().await;
     assert_eq!(fair.get("/seller/products", &fair.seller).await.status, StatusCode::OK, "the owner's session has the seller's side now");
     let again = fair.post("/seller/application", &fair.seller, Fair::application()).await;

@@ -3,10 +3,10 @@
 use anyhow::{Context, Result};
 use jiff::{Span, Timestamp};
 use kernel::{Actor, Locale};
-use market::runner::{self, To};
+use market::runner::{self, Progress, To};
 use market::{Clock, Market, Ticking};
 
-use super::meter::Meter;
+use super::{counted, meter::Meter};
 use crate::{
     config::Config,
     failure::Failure,
@@ -33,12 +33,16 @@ pub(super) async fn advance(config: &Config, to: &str) -> Result<(), Failure> {
     let meter = Meter::new();
     let progress = runner::advance(&market, To::Moment(to), |so_far| {
         let time = market.edition().zone.readable_minute(so_far.now);
-        meter.show(format_args!("{time}: {} jobs, {} events", so_far.jobs, so_far.events));
+        meter.show(format_args!("{time}: {}", said(&so_far)));
     })
     .await?;
     drop(meter);
-    println!("{} jobs, {} events", progress.jobs, progress.events);
+    println!("{}", said(&progress));
     say(&market, config).await
+}
+
+fn said(progress: &Progress) -> String {
+    format!("{}, {}", counted(progress.jobs, "job"), counted(progress.events, "event"))
 }
 
 /// The moment that `text` means: one of its own, or a span from `now` on by the calendar of the market's zone.
@@ -96,6 +100,13 @@ mod tests {
             assert_eq!(moment(text, now, "Asia/Shanghai").unwrap(), ms(expected), "{text}");
         }
         assert_eq!(moment("1d", ms("2026-03-28T12:00:00Z"), "Europe/Berlin").unwrap(), ms("2026-03-29T11:00:00Z"), "a day of 23 hours");
+    }
+
+    #[test]
+    fn one_is_not_said_like_many() {
+        let progress = Progress { jobs: 1, events: 0, ..Progress::default() };
+        assert_eq!(said(&progress), "1 job, 0 events");
+        assert_eq!(said(&Progress { jobs: 2, events: 1, ..progress }), "2 jobs, 1 event");
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod settle;
 mod verify;
 mod worker;
 
+use std::fmt::Display;
+
 use market::Ticking;
 
 use crate::cli::{ClockCommand, Command, OperatorCommand};
@@ -18,6 +20,13 @@ use crate::config::{Loaded, sample_text};
 use crate::demo;
 use crate::failure::Failure;
 use crate::log;
+
+/// So many of something, as it is said: `1 job`, `2 jobs`.
+fn counted(count: impl Display, noun: &str) -> String {
+    let count = count.to_string();
+    let ending = if count == "1" { "" } else { "s" };
+    format!("{count} {noun}{ending}")
+}
 
 /// Does what was typed.
 pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure> {

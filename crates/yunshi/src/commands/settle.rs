@@ -3,6 +3,7 @@
 use kernel::{Actor, Currency, Locale, Money, Month};
 use market::settlement;
 
+use super::counted;
 use crate::{
     config::Config,
     failure::Failure,
@@ -14,7 +15,7 @@ pub(super) async fn run(config: &Config, month: Option<Month>) -> Result<(), Fai
     let ctx = market.ctx(Actor::Console, Locale::En).await?;
     let month = month.unwrap_or_else(|| Month::of(ctx.now, &market.edition().zone).previous());
     let statements = settlement::run_month(&market, &ctx, month).await?;
-    println!("{month}: {} statements", statements.len());
+    println!("{month}: {}", counted(statements.len(), "statement"));
     let amount = |minor: i64, currency: Currency| Money::new(minor, currency).decimal();
     for it in &statements {
         println!(

@@ -5,7 +5,7 @@ use market::ledger::{self, PROBLEMS_MAX, Problem};
 use market::settlement;
 use market::views::books;
 
-use super::meter::Meter;
+use super::{counted, meter::Meter};
 use crate::{
     config::Config,
     failure::Failure,
@@ -19,8 +19,11 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let found = ledger::verify(&db, |rows| meter.show(format_args!("the ledger: {rows} rows"))).await?;
     drop(meter);
     println!(
-        "ledger: {} transactions, {} postings, {} sealed, {} not yet",
-        found.transactions, found.postings, found.sealed, found.unsealed
+        "ledger: {}, {}, {} sealed, {} not yet",
+        counted(found.transactions, "transaction"),
+        counted(found.postings, "posting"),
+        found.sealed,
+        found.unsealed
     );
     if found.head_sequence > 0 {
         println!("newest seal: {} {}", found.head_sequence, found.head_hash);
@@ -33,7 +36,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let meter = Meter::new();
     let found = settlement::verify_statements(&db, |lines| meter.show(format_args!("the statements: {lines} lines"))).await?;
     drop(meter);
-    println!("statements: {}, with {} lines", found.statements, found.lines);
+    println!("statements: {}, with {}", found.statements, counted(found.lines, "line"));
     problems.extend(found.problems);
 
     let found = books::verify_orders(&db).await?;

@@ -145,6 +145,11 @@ settings! {
     |it, given| it.database_url = Some(given.parsed()?),
     |it| it.database_url.as_ref().map(|location| quoted(&location.masked())), "\"postgres://yunshi:PASSWORD@127.0.0.1:5432/yunshi\"";
 
+    "database_ca_file",
+    "A PEM file with authorities that PostgreSQL's certificate is trusted by, besides the public ones; with it, or with ?sslmode=require at\nthe end of database_url, nothing is sent before the certificate was checked. Otherwise it is encrypted where the server can.",
+    |it, given| it.database_ca_file = Some(path(given)?),
+    |it| it.database_ca_file.as_ref().map(|file| quoted(&file.display())), "\"/etc/yunshi/database-authority.pem\"";
+
     "database_connections",
     "Connections to the database: readers of the embedded one, all of PostgreSQL's.",
     |it, given| it.database_connections = given.whole(2, 200)?,

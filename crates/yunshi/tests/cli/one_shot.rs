@@ -124,7 +124,7 @@ async fn a_changed_figure_is_found() {
         .await
         .unwrap();
     let said = place.done(&["verify"]);
-    assert!(said.contains("ledger: 1 transactions, 1 postings, 1 sealed, 0 not yet"), "{said}");
+    assert!(said.contains("ledger: 1 transaction, 1 posting, 1 sealed, 0 not yet"), "{said}");
     assert!(said.contains("123.45 CNY") && said.contains("every figure is right"), "{said}");
 
     place.tamper("UPDATE ledger_postings SET amount_minor = 12346").await;
@@ -148,6 +148,10 @@ async fn the_clock_of_a_sandbox_can_be_moved_and_no_other() {
     assert!(moved.contains("2099-01-01T00:00:00Z  2099-01-01 08:00 Asia/Shanghai"), "{moved}");
     assert!(place.done(&["clock", "advance", "40d"]).contains("2099-02-10T00:00:00Z"));
     assert_eq!(place.run(&["clock", "advance", "2026-01-01T00:00:00Z"]).code, Some(1), "never back");
+    let ended = place.run(&["clock", "advance", "-1d"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.complaint().ends_with("(clock-backwards)"), "{ended:?}");
+    assert!(place.done(&["clock", "advance", "--help"]).contains("How far"));
     assert_eq!(place.run(&["clock", "advance", "soon"]).code, Some(2));
 
     let production = Place::new().await;
