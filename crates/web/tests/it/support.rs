@@ -81,7 +81,7 @@ impl TestApp {
         let router = web::app(AppState::new(market.clone(), settings).unwrap()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move { web::serve(listener, router, std::future::pending()).await.unwrap() });
+        let server = tokio::spawn(async move { web::serve(listener, router, std::future::pending()).await });
         Self { market, base, client: reqwest::Client::builder().no_proxy().build().unwrap(), server, _scratch: scratch }
     }
 

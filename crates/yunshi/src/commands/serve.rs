@@ -35,11 +35,10 @@ pub(crate) async fn serve(config: &Config, market: Market, listener: TcpListener
     }
 
     let background = config.work_in_serve.then(|| tokio::spawn(worker::work(config, market, stop.clone())));
-    let served = web::serve(listener, app, stop.wait()).await;
+    web::serve(listener, app, stop.wait()).await;
     if let Some(background) = background {
         background.await.context("the background ended with a fault")?;
     }
-    served.context("serving ended with a fault")?;
     tracing::info!("stopped");
     Ok(())
 }

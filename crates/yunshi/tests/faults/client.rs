@@ -73,6 +73,8 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(doors: &Doors, token: &str) -> Self {
+        // Another client of this process may have installed it already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
         Self { http, doors: doors.clone(), token: token.to_owned() }
     }

@@ -54,8 +54,6 @@ impl Fair {
     }
 
     pub(crate) async fn at(place: Place, buyers: usize) -> Self {
-        // Another test of this process may have installed it already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let server = ScriptedSeller::start().await;
         let maker = Maker::new(place.db().await, place.mode).await;
         let operator = maker.operator().await;
