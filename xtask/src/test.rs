@@ -104,7 +104,7 @@ impl Environment {
         let _turn = lock(&folder)?;
         let postgres = if plan.engines.contains(&Engine::Postgres) { Some(Installation::ensure(processes)?) } else { None };
         // The guided tour of the documents is taken with it.
-        if !debian::succeeds(std::process::Command::new("curl").arg("--version")) {
+        if !debian::succeeds(Command::new("curl").arg("--version")) {
             debian::install(processes, &["curl"], &[])?;
         }
         let python = python::ensure(processes, workspace)?;

@@ -118,6 +118,14 @@ pub async fn finish(tx: &mut Tx, lease: &Lease) -> Result<()> {
     if ended == 1 { Ok(()) } else { Err(lost()) }
 }
 
+/// Ends every lease, for a caller who knows that whoever held one has died; how many there were.
+///
+/// # Errors
+/// Those of the database.
+pub async fn release(tx: &mut Tx) -> Result<u64> {
+    tx.execute(sql!("UPDATE jobs SET lease_until = 0, lease_token = '' WHERE lease_until > 0"), &[]).await
+}
+
 /// Puts a job back for `due_at`: its work is not over, and nothing failed.
 ///
 /// # Errors
@@ -133,9 +141,11 @@ pub async fn postpone(tx: &mut Tx, lease: &Lease, due_at: i64) -> Result<()> {
 
 /// Puts a job back after a fault of ours; the pause doubles each time, and after [`TRIES_MAX`] the job waits for the operator.
 ///
+/// False when the lease was lost: the job is another worker's, or done, and nothing is noted.
+///
 /// # Errors
-/// As [`finish`].
-pub async fn fail(tx: &mut Tx, lease: &Lease, now: i64, why: &str) -> Result<()> {
+/// Those of the database.
+pub async fn fail(tx: &mut Tx, lease: &Lease, now: i64, why: &str) -> Result<bool> {
     /// The first pause.
     const PAUSE_MS: i64 = 2_000;
     let tries = lease.job.tries + 1;
@@ -147,8 +157,7 @@ pub async fn fail(tx: &mut Tx, lease: &Lease, now: i64, why: &str) -> Result<()>
          WHERE kind = $5 AND subject = $6 AND lease_token = $7"
     );
     let params: [&dyn ToScalar; 7] = [&due_at, &tries, &why, &stuck_at, &lease.job.kind, &lease.job.subject, &lease.token];
-    let changed = tx.execute(statement, &params).await?;
-    if changed == 1 { Ok(()) } else { Err(lost()) }
+    Ok(tx.execute(statement, &params).await? == 1)
 }
 
 /// Has a job tried again at once, whatever its failures; false when there is no such job.

@@ -144,6 +144,8 @@ async fn a_job_is_done_once_whoever_tries() {
         .await;
     assert!(matches!(effect, Err(Error::Unavailable(_))));
     assert!(names(&db).await.is_empty());
+    let late = first[0].clone();
+    assert!(!db.write(async move |tx| jobs::fail(tx, &late, 250, "too late").await).await.unwrap(), "another's failure is not noted");
     let (done, again) = (second[0].clone(), second[1].clone());
     db.write(async move |tx| {
         jobs::finish(tx, &done).await?;
@@ -165,7 +167,7 @@ async fn a_job_that_keeps_failing_waits_for_the_operator() {
     for round in 0..jobs::TRIES_MAX {
         let leases = db.write(async move |tx| jobs::claim(tx, now, (round + 1) * 1000, 10, "w", 1, 10).await).await.unwrap();
         let lease = leases[0].clone();
-        db.write(async move |tx| jobs::fail(tx, &lease, now, "broken").await).await.unwrap();
+        assert!(db.write(async move |tx| jobs::fail(tx, &lease, now, "broken").await).await.unwrap());
         now += 100_000_000;
     }
     assert_eq!(db.read(async |tx| jobs::count(tx).await).await.unwrap(), (1, 1));

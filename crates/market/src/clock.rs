@@ -93,6 +93,15 @@ impl Clock {
         tx.execute(sql!("UPDATE sandbox_clock SET base_at = $1, ticking_since = NULL WHERE id = 1"), &[&at]).await.map(drop)
     }
 
+    /// Who has taken the sandbox clock and not given it back.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn mover(self, tx: &mut Tx) -> Result<Option<String>> {
+        let found: Option<(String,)> = tx.find(sql!("SELECT mover FROM sandbox_clock WHERE id = 1"), &[]).await?;
+        Ok(found.map(|(mover,)| mover).filter(|mover| !mover.is_empty()))
+    }
+
     /// Takes the clock for a move until `wall + lease_ms`.
     ///
     /// # Errors

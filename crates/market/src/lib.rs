@@ -22,6 +22,7 @@ pub mod notices;
 pub mod orders;
 pub mod page;
 pub mod pricing;
+mod progress;
 pub mod refunds;
 pub mod runner;
 pub mod sellers;

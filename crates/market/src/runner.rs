@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use db::jobs::{self, Lease};
-use db::{Error, Result};
+use db::{Error, Result, Tx};
 use kernel::{Actor, Code, Locale, Refusal};
 use serde::Serialize;
 use tokio::sync::Semaphore;
@@ -20,8 +20,10 @@ use crate::{accounts, delivery, idempotency, ledger, lifecycle, orders, settleme
 
 /// How long a worker holds a job, ms of wall time: longer than the slowest call and its transaction.
 const LEASE_MS: i64 = 60_000;
-/// How long the mover of a sandbox clock holds it without a sign of life.
-const MOVER_LEASE_MS: i64 = 60_000;
+/// How long the mover of a sandbox clock holds it without a sign of life: so long a sandbox stands still when its process was killed.
+const MOVER_LEASE_MS: i64 = 10_000;
+/// How often the mover gives a sign of life, however long one job takes.
+const MOVER_SIGN: Duration = Duration::from_secs(3);
 /// How long the runner rests when nothing wakes it.
 const REST: Duration = Duration::from_millis(500);
 /// Rows taken in one round of a reconciler.
@@ -157,7 +159,16 @@ pub enum To {
 pub async fn advance(market: &Market, to: To, mut tell: impl FnMut(Progress)) -> Result<Progress> {
     let mover = hex::encode(market.entropy().bytes::<8>());
     take_clock(market, &mover).await?;
-    let outcome = drive(market, &mover, to, &mut tell).await;
+    let outcome = {
+        let driven = drive(market, &mover, to, &mut tell);
+        tokio::pin!(driven);
+        loop {
+            tokio::select! {
+                outcome = &mut driven => break outcome,
+                () = tokio::time::sleep(MOVER_SIGN) => hold_clock(market, &mover).await,
+            }
+        }
+    };
     let (clock, mover) = (*market.clock(), mover);
     let given_back = market.db().write(async move |tx| clock.give_back(tx, &mover).await).await;
     let progress = outcome?;
@@ -169,13 +180,26 @@ async fn take_clock(market: &Market, mover: &str) -> Result<()> {
     let deadline = tokio::time::Instant::now() + CLOCK_PATIENCE;
     loop {
         let (clock, name) = (*market.clock(), mover.to_owned());
-        let taken = market.db().write(async move |tx| clock.take(tx, &name, wall_now(), MOVER_LEASE_MS).await).await;
-        match taken {
+        let take = async move |tx: &mut Tx| {
+            let abandoned = clock.mover(tx).await?.is_some();
+            clock.take(tx, &name, wall_now(), MOVER_LEASE_MS).await?;
+            // Nobody but the mover works in a sandbox: what is held, is held by one who died.
+            if abandoned { jobs::release(tx).await } else { Ok(0) }
+        };
+        match market.db().write(take).await {
             Err(error) if error.code() == Some(Code::ClockBusy) && tokio::time::Instant::now() < deadline => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             other => return other.map(drop),
         }
+    }
+}
+
+async fn hold_clock(market: &Market, mover: &str) {
+    let (clock, mover) = (*market.clock(), mover.to_owned());
+    let held = market.db().write(async move |tx| clock.take(tx, &mover, wall_now(), MOVER_LEASE_MS).await).await;
+    if let Err(error) = held {
+        tracing::warn!(%error, "the sandbox clock may be lost to another mover; its next move will tell");
     }
 }
 
@@ -294,10 +318,15 @@ async fn work(market: &Market, lease: &Lease, now: i64) {
     };
     let Err(error) = outcome else { return };
     let cause = std::error::Error::source(&error).map(ToString::to_string);
-    tracing::error!(kind = lease.job.kind, subject = lease.job.subject, %error, cause, "a job failed and is tried again later");
-    let why = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    let lease = lease.clone();
-    if let Err(error) = market.db().write(async move |tx| jobs::fail(tx, &lease, now, &why).await).await {
-        tracing::warn!(%error, "the failure of a job could not be noted; its lease will end");
+    let why = cause.as_ref().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+    let (kind, subject) = (&lease.job.kind, &lease.job.subject);
+    let (lease, noted) = (lease.clone(), why.clone());
+    match market.db().write(async move |tx| jobs::fail(tx, &lease, now, &noted).await).await {
+        // It took longer than its lease, and two have worked on it: the effect is the other's.
+        Ok(false) => tracing::info!(kind, subject, why, "a job was taken over by another worker; what was done here is undone"),
+        Ok(true) => tracing::error!(kind, subject, why, "a job failed and is tried again later"),
+        Err(error) => {
+            tracing::error!(kind, subject, why, %error, "a job failed, which could not be noted; it is tried again when its lease ends");
+        }
     }
 }

@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use db::{Db, Result, Tx};
 use kernel::Currency;
 use serde::Serialize;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::book::{self, Book, BookKind, EntryKind};
 use super::chain::{self, Entry};
 use super::store::{self, Seal, Standing};
+use crate::progress::{Steps, told};
 
 /// Rows of one page of the walk.
 const PAGE: i64 = 2_000;
@@ -92,27 +92,12 @@ pub struct Verification {
 ///
 /// # Errors
 /// Those of the database. A damaged row is not an error, it is a [`Problem`].
-pub async fn verify(db: &Db, mut progress: impl FnMut(i64)) -> Result<Verification> {
-    let (sender, mut steps) = unbounded_channel();
-    let walk = db.read(async move |tx| Walk::new(&sender).through(tx).await);
-    tokio::pin!(walk);
-    loop {
-        tokio::select! {
-            biased;
-            Some(checked) = steps.recv() => progress(checked),
-            found = &mut walk => {
-                // The walk's last words may have come with its end.
-                while let Ok(checked) = steps.try_recv() {
-                    progress(checked);
-                }
-                return found;
-            }
-        }
-    }
+pub async fn verify(db: &Db, progress: impl FnMut(i64)) -> Result<Verification> {
+    told(db, progress, async |tx, steps| Walk::new(steps).through(tx).await).await
 }
 
 struct Walk<'a> {
-    steps: &'a UnboundedSender<i64>,
+    steps: &'a Steps,
     checked: i64,
     found: Verification,
     totals: BTreeMap<(BookKind, String), i64>,
@@ -128,7 +113,7 @@ struct Doubt {
 }
 
 impl<'a> Walk<'a> {
-    fn new(steps: &'a UnboundedSender<i64>) -> Self {
+    fn new(steps: &'a Steps) -> Self {
         let found = Verification {
             transactions: 0,
             postings: 0,

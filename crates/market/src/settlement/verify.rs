@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use db::{Db, Error, Result, Tx};
 use kernel::{AccountId, Currency, Money, Rate};
 use serde::Serialize;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use super::state::{StatementState, outcome};
 use super::store::{self, RawLine, RawStatement};
 use super::{ItemKind, fees, payout_postings, settlement_postings};
 use crate::ledger::{self, Book, Canonical, EntryKind, Posting, Problem, Problems};
+use crate::progress::{Steps, told};
 
 /// Lines of one page of the walk.
 const LINES: i64 = 2_000;
@@ -32,26 +32,12 @@ pub struct StatementVerification {
 ///
 /// # Errors
 /// Those of the database. A damaged row is not an error, it is a [`Problem`].
-pub async fn verify_statements(db: &Db, mut progress: impl FnMut(i64)) -> Result<StatementVerification> {
-    let (sender, mut steps) = unbounded_channel();
-    let walk = db.read(async move |tx| {
-        let walk = Walk { steps: &sender, found: StatementVerification::default(), problems: Problems::default() };
+pub async fn verify_statements(db: &Db, progress: impl FnMut(i64)) -> Result<StatementVerification> {
+    let walk = async |tx: &mut Tx, steps: &Steps| {
+        let walk = Walk { steps, found: StatementVerification::default(), problems: Problems::default() };
         walk.through(tx).await
-    });
-    tokio::pin!(walk);
-    loop {
-        tokio::select! {
-            biased;
-            Some(checked) = steps.recv() => progress(checked),
-            found = &mut walk => {
-                // The walk's last words may have come with its end.
-                while let Ok(checked) = steps.try_recv() {
-                    progress(checked);
-                }
-                return found;
-            }
-        }
-    }
+    };
+    told(db, progress, walk).await
 }
 
 /// The hash of a statement, and the sums of its lines.
@@ -120,7 +106,7 @@ fn add_line(content: &mut Canonical, line: &RawLine) {
 }
 
 struct Walk<'a> {
-    steps: &'a UnboundedSender<i64>,
+    steps: &'a Steps,
     found: StatementVerification,
     problems: Problems,
 }

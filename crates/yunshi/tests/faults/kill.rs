@@ -1,0 +1,127 @@
+//! `kill -9` at any moment.
+
+use kernel::DAY_MS;
+use market::Mode;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::client::{Client, Doors, Enough, shop};
+use crate::dice::Dice;
+use crate::fair::Fair;
+use crate::place::Running;
+use crate::reckoning::{delivered, let_leases_end, reckon};
+
+/// How often the server is killed.
+const KILLS: usize = 14;
+/// Every so many starts, it is killed before its doors are open.
+const WHILE_STARTING: usize = 5;
+/// Every so many starts, a worker runs beside it and dies with it.
+const WITH_WORKER: usize = 2;
+/// Clients of each buyer.
+const CLIENTS: usize = 2;
+const BUYERS: usize = 3;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_killed_at_any_moment_loses_nothing_and_does_nothing_twice() {
+    let dice = Dice::new();
+    let fair = Fair::new(Mode::Production, BUYERS).await;
+    let (doors, enough) = (Doors::new(), Enough::default());
+    let mut shoppers = JoinSet::new();
+    for n in 0..BUYERS * CLIENTS {
+        let (buyer, name) = (n % BUYERS, format!("shopper{n}"));
+        shoppers.spawn(shop(Client::new(&doors, &fair.buyers[buyer].token), buyer, name, fair.sku, enough.clone()));
+    }
+
+    for kill in 1..=KILLS {
+        let mut server = fair.place.start(&["serve"]);
+        let worker = (kill % WITH_WORKER == 0).then(|| fair.place.start(&["worker"]));
+        if kill % WHILE_STARTING == 0 {
+            tokio::time::sleep(dice.between(0, 120)).await;
+        } else {
+            doors.open(&server.open().await);
+            tokio::time::sleep(dice.between(20, 600)).await;
+            doors.shut();
+        }
+        server.kill();
+        worker.map(Running::kill);
+        let_leases_end(&fair).await;
+    }
+
+    let mut server = fair.place.start(&["serve"]);
+    doors.open(&server.open().await);
+    enough.say();
+    let told = shoppers.join_all().await.concat();
+    println!("{} orders over {KILLS} kills", told.len());
+    assert!(told.len() >= 2 * KILLS, "only {} orders: the kills met nothing", told.len());
+    delivered(&fair).await;
+    reckon(&fair, &doors, &told).await;
+    server.stop().await;
+}
+
+/// Years that pass in the sandbox.
+const YEARS: i64 = 3;
+/// Subscriptions that renew themselves each year.
+const YEARLY: usize = 3;
+
+/// Orders of one kind and state.
+async fn orders(fair: &Fair, kind: &str, state: &str) -> usize {
+    let db = fair.place.db().await;
+    let (kind, state) = (kind.to_owned(), state.to_owned());
+    let select = db::sql!("SELECT number FROM orders WHERE kind = $1 AND state = $2");
+    db.read(async move |tx| tx.rows(select, &[&kind, &state]).await).await.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_market_killed_while_years_pass_comes_to_the_same_end() {
+    let dice = Dice::new();
+    let fair = Fair::new(Mode::Sandbox, 1).await;
+    let doors = Doors::new();
+    let (client, operator) = (Client::new(&doors, &fair.buyers[0].token), Client::new(&doors, &fair.operator.token));
+    let mut server = fair.place.start(&["serve"]);
+    doors.open(&server.open().await);
+    let year = json!({ "unit": "year", "count": 1 });
+    let yearly = json!({
+        "items": [{ "sku_id": fair.sku, "period": year, "quantity": 1, "renewal": { "mode": "auto", "period": year } }],
+    });
+    for n in 0..YEARLY {
+        let number = client.insist("/orders", &format!("k{n}"), &yearly).await.body["number"].as_str().unwrap().to_owned();
+        assert_eq!(client.insist(&format!("/orders/{number}/pay"), &format!("k{n}/pay"), &json!({})).await.status, 200);
+    }
+    delivered(&fair).await;
+
+    let clock = async || operator.attempt(Method::GET, "/api/v1/sandbox/clock", &[], None).await;
+    let end = clock().await.unwrap().body["now"].as_i64().unwrap() + YEARS * 366 * DAY_MS;
+    let leap = json!({ "to": end });
+    let mut kills = 0;
+    loop {
+        let leaping = async || operator.attempt(Method::POST, "/api/v1/sandbox/clock/advance", &[], Some(&leap)).await;
+        let leapt = tokio::select! {
+            leapt = leaping() => leapt,
+            // Each time it comes a little further before it is killed.
+            () = tokio::time::sleep(dice.between(5, 30 + 15 * kills)) => None,
+        };
+        if leapt.is_some_and(|answer| answer.status == 200) {
+            break;
+        }
+        doors.shut();
+        server.kill();
+        kills += 1;
+        let_leases_end(&fair).await;
+        server = fair.place.start(&["serve"]);
+        doors.open(&server.open().await);
+    }
+    println!("{kills} kills in {YEARS} years");
+    assert!(kills > 2, "the kills met nothing");
+    assert_eq!(clock().await.unwrap().body["now"], Value::from(end));
+    delivered(&fair).await;
+
+    let years = usize::try_from(YEARS).unwrap();
+    assert_eq!((orders(&fair, "NEW", "completed").await, orders(&fair, "RENEW", "completed").await), (YEARLY, YEARLY * years));
+    for instance in fair.server.sound().instances() {
+        assert_eq!(instance.later_orders.len(), years, "each renewal reached the seller: {instance:?}");
+    }
+    let verified = fair.place.run(&["verify"]).await;
+    assert_eq!(verified.code, Some(0), "{verified:?}");
+    server.stop().await;
+}
