@@ -27,6 +27,14 @@ impl PageRequest {
         self.limit + 1
     }
 
+    /// The key before which a list goes on whose newest rows come first: after every key for the first page. Without a bound, an engine would
+    /// walk through the pages before this one.
+    #[must_use]
+    pub fn before(&self) -> &str {
+        // Ids and order numbers are of letters, digits, `_` and `-`, which sort before this.
+        if self.after.is_empty() { "~" } else { &self.after }
+    }
+
     /// The page from the rows fetched; `key` gives the cursor of a row.
     #[must_use]
     pub fn cut<T>(&self, mut rows: Vec<T>, key: impl Fn(&T) -> String) -> Page<T> {

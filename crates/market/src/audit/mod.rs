@@ -109,7 +109,7 @@ pub async fn timeline(tx: &mut Tx, thread: &dyn kernel::ToScalar, page: &PageReq
 /// # Errors
 /// Those of the database.
 pub async fn search(tx: &mut Tx, account: Option<AccountId>, page: &PageRequest) -> Result<Page<AuditEntry>> {
-    let before = if page.after.is_empty() { "~".to_owned() } else { page.after.clone() };
+    let before = page.before();
     let rows = match account {
         Some(account) => {
             let statement = sql!(

@@ -66,13 +66,15 @@ pub(super) async fn insert(tx: &mut Tx, ctx: &Ctx, id: DeliveryId, state: CallSt
     .map(drop)
 }
 
+macro_rules! columns {
+    () => {
+        "id, scene, state, subscription_id, order_number, line_number, seller_id, product_id, address_id, request, instance_id, created_at,
+           started_at, attempts, round, last_verdict, ended_at"
+    };
+}
+
 pub(super) async fn find(tx: &mut Tx, id: DeliveryId) -> Result<Option<Call>> {
-    let statement = sql!(
-        "SELECT id, scene, state, subscription_id, order_number, line_number, seller_id, product_id, address_id, request, instance_id,
-           created_at, started_at, attempts, round, last_verdict, ended_at
-         FROM deliveries WHERE id = $1"
-    );
-    tx.find(statement, &[&id]).await
+    tx.find(sql!(concat!("SELECT ", columns!(), " FROM deliveries WHERE id = $1")), &[&id]).await
 }
 
 pub(super) async fn active_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<DeliveryId>> {
@@ -103,6 +105,7 @@ pub(super) async fn update(tx: &mut Tx, call: &Call) -> Result<()> {
     .map(drop)
 }
 
+/// A page of calls, newest first. Each common question has a statement of its own, so that an index answers it.
 pub(super) async fn list(
     tx: &mut Tx,
     seller: Option<AccountId>,
@@ -110,17 +113,36 @@ pub(super) async fn list(
     subscription: Option<SubscriptionId>,
     page: &PageRequest,
 ) -> Result<Vec<Call>> {
-    let statement = sql!(
-        "SELECT id, scene, state, subscription_id, order_number, line_number, seller_id, product_id, address_id, request, instance_id,
-           created_at, started_at, attempts, round, last_verdict, ended_at
-         FROM deliveries
-         WHERE ($1 = '' OR id < $1)
-           AND (CAST($2 AS TEXT) IS NULL OR seller_id = $2)
-           AND (CAST($3 AS TEXT) IS NULL OR state = $3)
-           AND (CAST($4 AS TEXT) IS NULL OR subscription_id = $4)
-         ORDER BY id DESC LIMIT $5"
-    );
-    tx.all(statement, &[&page.after, &seller, &state, &subscription, &page.fetch()]).await
+    let (before, fetch) = (page.before(), page.fetch());
+    match (subscription, seller) {
+        (Some(subscription), seller) => {
+            let statement = sql!(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM deliveries WHERE subscription_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                    AND (CAST($4 AS TEXT) IS NULL OR seller_id = $4)
+                  ORDER BY id DESC LIMIT $5"
+            ));
+            tx.all(statement, &[&subscription, &before, &state, &seller, &fetch]).await
+        }
+        (None, Some(seller)) => {
+            let statement = sql!(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM deliveries WHERE seller_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                  ORDER BY id DESC LIMIT $4"
+            ));
+            tx.all(statement, &[&seller, &before, &state, &fetch]).await
+        }
+        (None, None) => {
+            let statement = sql!(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM deliveries WHERE id < $1 AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY id DESC LIMIT $3"
+            ));
+            tx.all(statement, &[&before, &state, &fetch]).await
+        }
+    }
 }
 
 pub(super) async fn insert_attempt(tx: &mut Tx, id: DeliveryId, a: &Attempt) -> Result<()> {

@@ -104,7 +104,7 @@ pub async fn send(
 /// # Errors
 /// Those of the database.
 pub async fn inbox(tx: &mut Tx, account: AccountId, page: &PageRequest) -> Result<Page<Notice>> {
-    let before = if page.after.is_empty() { "~".to_owned() } else { page.after.clone() };
+    let before = page.before();
     let statement =
         sql!("SELECT id, at, kind, subject, args, read_at FROM notices WHERE account_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3");
     let rows = tx.all(statement, &[&account, &before, &page.fetch()]).await?;

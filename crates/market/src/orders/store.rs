@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::{Error, FromRow, Result, Row, Tx, sql};
+use db::{Error, FromRow, Result, Row, Statement, Tx, sql};
 use kernel::{Period, PeriodUnit, SubscriptionId, ToScalar};
 
 use super::{LineState, Order, OrderLine, OrderState};
@@ -173,61 +173,56 @@ pub(super) async fn lines_of(tx: &mut Tx, subscription: SubscriptionId) -> Resul
     tx.all(statement, &[&subscription]).await
 }
 
-pub(super) async fn list(tx: &mut Tx, whose: Whose, state: Option<OrderState>, page: &PageRequest) -> Result<Vec<Order>> {
-    let (after, fetch) = (&page.after, page.fetch());
-    let mut orders: Vec<Order> = match whose {
-        Whose::Buyer(buyer) => {
-            let statement = sql!(concat!(
-                "SELECT ",
-                order_columns!(),
-                " FROM orders WHERE buyer_id = $1 AND ($2 = '' OR number < $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
-                  ORDER BY number DESC LIMIT $4"
-            ));
-            tx.all(statement, &[&buyer, after, &state, &fetch]).await?
-        }
-        Whose::Seller(seller) => {
-            let statement = sql!(concat!(
-                "SELECT ",
-                order_columns!(),
-                " FROM orders WHERE seller_id = $1 AND ($2 = '' OR number < $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
-                  ORDER BY number DESC LIMIT $4"
-            ));
-            tx.all(statement, &[&seller, after, &state, &fetch]).await?
-        }
-        Whose::Everybody => {
-            let statement = sql!(concat!(
-                "SELECT ",
-                order_columns!(),
-                " FROM orders WHERE ($1 = '' OR number < $1) AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY number DESC LIMIT $3"
-            ));
-            tx.all(statement, &[after, &state, &fetch]).await?
-        }
+/// The end of a statement that finds a page of orders: of a buyer, of a seller, of everybody. The lines of the page are found by the same text.
+macro_rules! page_of {
+    (buyer) => {
+        " FROM orders WHERE buyer_id = $1 AND number < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3) ORDER BY number DESC LIMIT $4"
     };
-    // The lines of the whole page at once: its orders are a range of numbers, of which other people's are left out.
-    if let (Some(newest), Some(oldest)) = (orders.first(), orders.last()) {
-        let statement = sql!(concat!(
-            "SELECT ",
-            line_columns!(),
-            " FROM order_lines WHERE order_number >= $1 AND order_number <= $2 AND order_number IN
-                (SELECT number FROM orders WHERE number >= $1 AND number <= $2 AND (CAST($3 AS TEXT) IS NULL OR buyer_id = $3)
-                   AND (CAST($4 AS TEXT) IS NULL OR seller_id = $4))
-              ORDER BY order_number, position"
-        ));
-        let (buyer, seller) = match whose {
-            Whose::Buyer(buyer) => (Some(buyer), None),
-            Whose::Seller(seller) => (None, Some(seller)),
-            Whose::Everybody => (None, None),
-        };
-        let lines: Vec<OrderLine> = tx.all(statement, &[&oldest.number, &newest.number, &buyer, &seller]).await?;
-        let mut by_order: HashMap<String, Vec<OrderLine>> = HashMap::new();
-        for line in lines {
-            by_order.entry(line.order_number.clone()).or_default().push(line);
-        }
-        for order in &mut orders {
-            order.lines = by_order.remove(&order.number).unwrap_or_default();
-        }
+    (seller) => {
+        " FROM orders WHERE seller_id = $1 AND number < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3) ORDER BY number DESC LIMIT $4"
+    };
+    (everybody) => {
+        " FROM orders WHERE number < $1 AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY number DESC LIMIT $3"
+    };
+}
+
+/// The statements for the orders of a page, and for their lines.
+macro_rules! statements_of {
+    ($whose:tt) => {
+        (
+            sql!(concat!("SELECT ", order_columns!(), page_of!($whose))),
+            sql!(concat!(
+                "SELECT ",
+                line_columns!(),
+                " FROM order_lines WHERE order_number IN (SELECT number FROM (SELECT number",
+                page_of!($whose),
+                ") AS page) ORDER BY order_number, position"
+            )),
+        )
+    };
+}
+
+pub(super) async fn list(tx: &mut Tx, whose: Whose, state: Option<OrderState>, page: &PageRequest) -> Result<Vec<Order>> {
+    let (before, fetch) = (page.before(), page.fetch());
+    let (orders, lines) = match &whose {
+        Whose::Buyer(buyer) => of_page(tx, statements_of!(buyer), &[buyer, &before, &state, &fetch]).await?,
+        Whose::Seller(seller) => of_page(tx, statements_of!(seller), &[seller, &before, &state, &fetch]).await?,
+        Whose::Everybody => of_page(tx, statements_of!(everybody), &[&before, &state, &fetch]).await?,
+    };
+    let mut by_order: HashMap<String, Vec<OrderLine>> = HashMap::new();
+    for line in lines {
+        by_order.entry(line.order_number.clone()).or_default().push(line);
     }
-    Ok(orders)
+    let with_lines = |order: Order| Order { lines: by_order.remove(&order.number).unwrap_or_default(), ..order };
+    Ok(orders.into_iter().map(with_lines).collect())
+}
+
+async fn of_page(
+    tx: &mut Tx,
+    (orders, lines): (&'static Statement, &'static Statement),
+    params: &[&dyn ToScalar],
+) -> Result<(Vec<Order>, Vec<OrderLine>)> {
+    Ok((tx.all(orders, params).await?, tx.all(lines, params).await?))
 }
 
 pub(super) async fn unpaid_due(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<String>> {

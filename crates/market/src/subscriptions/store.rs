@@ -176,33 +176,33 @@ pub(super) async fn find(tx: &mut Tx, id: SubscriptionId) -> Result<Option<Subsc
 }
 
 pub(super) async fn list(tx: &mut Tx, whose: Whose, state: Option<SubscriptionState>, page: &PageRequest) -> Result<Vec<Subscription>> {
-    let tail = (&page.after, state, page.fetch());
+    let tail = (page.before(), state, page.fetch());
     match whose {
         Whose::Buyer(buyer) => {
             let statement = sql!(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM subscriptions WHERE buyer_id = $1 AND ($2 = '' OR id < $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                " FROM subscriptions WHERE buyer_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
                   ORDER BY id DESC LIMIT $4"
             ));
-            tx.all(statement, &[&buyer, tail.0, &tail.1, &tail.2]).await
+            tx.all(statement, &[&buyer, &tail.0, &tail.1, &tail.2]).await
         }
         Whose::Seller(seller) => {
             let statement = sql!(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM subscriptions WHERE seller_id = $1 AND ($2 = '' OR id < $2) AND (CAST($3 AS TEXT) IS NULL OR state = $3)
+                " FROM subscriptions WHERE seller_id = $1 AND id < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3)
                   ORDER BY id DESC LIMIT $4"
             ));
-            tx.all(statement, &[&seller, tail.0, &tail.1, &tail.2]).await
+            tx.all(statement, &[&seller, &tail.0, &tail.1, &tail.2]).await
         }
         Whose::Everybody => {
             let statement = sql!(concat!(
                 "SELECT ",
                 columns!(),
-                " FROM subscriptions WHERE ($1 = '' OR id < $1) AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY id DESC LIMIT $3"
+                " FROM subscriptions WHERE id < $1 AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY id DESC LIMIT $3"
             ));
-            tx.all(statement, &[tail.0, &tail.1, &tail.2]).await
+            tx.all(statement, &[&tail.0, &tail.1, &tail.2]).await
         }
     }
 }

@@ -21,7 +21,7 @@ pub async fn timeline(tx: &mut Tx, account: Option<AccountId>, id: SubscriptionI
     }
     let statement = sql!(
         "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
-         WHERE (thread = $1 OR thread IN (SELECT order_number FROM order_lines WHERE subscription_id = $1)) AND id > $2
+         WHERE thread IN (SELECT CAST($1 AS TEXT) UNION SELECT order_number FROM order_lines WHERE subscription_id = $1) AND id > $2
          ORDER BY id LIMIT $3"
     );
     let rows = tx.all(statement, &[&id, &page.after, &page.fetch()]).await?;

@@ -23,3 +23,136 @@ async fn every_statement_prepares() {
     assert!(broken.is_empty(), "{broken:#?}");
     assert!(db::registered().len() > 30);
 }
+
+/// Tables that grow with every order for as long as the market lives.
+const LARGE: &[&str] = &[
+    "orders",
+    "order_lines",
+    "subscriptions",
+    "deliveries",
+    "delivery_attempts",
+    "audit",
+    "notices",
+    "ledger_transactions",
+    "ledger_postings",
+    "ledger_seals",
+    "settlement_items",
+    "statement_lines",
+    "idempotency_keys",
+    "jobs",
+];
+
+/// Statements that walk through one of them on purpose, by how they begin.
+const WALKS: &[(&str, &str)] = &[
+    ("SELECT at FROM audit ORDER BY id DESC LIMIT 1", "the newest row of the key"),
+    ("SELECT sequence, hash FROM ledger_seals ORDER BY sequence DESC LIMIT 1", "the newest row of the key"),
+    ("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs", "what is done is no row any more"),
+    ("SELECT c.seller_id FROM (SELECT seller_id FROM settlement_items WHERE state = 'open'", "once a month, over an index of what is open"),
+    ("SELECT 'ledger_postings', p.transaction_id", "verify looks at everything"),
+    ("SELECT DISTINCT p.destination, t.currency FROM ledger_postings", "verify looks at everything"),
+    ("SELECT i.id, i.statement_id FROM settlement_items i WHERE i.state = 'billed'", "verify looks at everything"),
+];
+
+/// What is asked often, by a part of its text, and the way that SQLite must go.
+const HOT: &[(&str, &str)] = &[
+    ("FROM orders WHERE buyer_id = $1 AND number < $2", "SEARCH orders USING INDEX orders_of_buyer (buyer_id=? AND number<?)"),
+    ("FROM orders WHERE seller_id = $1 AND number < $2", "SEARCH orders USING INDEX orders_of_seller (seller_id=? AND number<?)"),
+    ("FROM orders WHERE number < $1", "SEARCH orders USING PRIMARY KEY (number<?)"),
+    ("FROM order_lines WHERE order_number IN", "SEARCH order_lines USING INDEX order_lines_of_order (order_number=?)"),
+    ("FROM orders WHERE state = 'pending_payment' AND pay_until <=", "SEARCH orders USING COVERING INDEX orders_unpaid (pay_until<?)"),
+    ("FROM subscriptions WHERE buyer_id = $1 AND", "SEARCH subscriptions USING INDEX subscriptions_of_buyer (buyer_id=? AND id<?)"),
+    ("FROM subscriptions WHERE seller_id = $1 AND", "SEARCH subscriptions USING INDEX subscriptions_of_seller (seller_id=? AND id<?)"),
+    ("FROM subscriptions WHERE id < $1", "SEARCH subscriptions USING PRIMARY KEY (id<?)"),
+    ("FROM subscriptions WHERE due_at <= $1", "SEARCH subscriptions USING COVERING INDEX subscriptions_due (due_at<?)"),
+    ("UPDATE jobs SET lease_until", "SEARCH jobs USING INDEX jobs_due (due_at<?)"),
+    ("FROM deliveries WHERE seller_id = $1 AND", "SEARCH deliveries USING INDEX deliveries_of_seller (seller_id=? AND id<?)"),
+    (
+        "FROM deliveries WHERE subscription_id = $1 AND id <",
+        "SEARCH deliveries USING INDEX deliveries_of_subscription (subscription_id=? AND id<?)",
+    ),
+    ("FROM deliveries WHERE id < $1", "SEARCH deliveries USING PRIMARY KEY (id<?)"),
+    ("FROM audit WHERE thread = $1", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),
+    ("FROM audit WHERE thread IN", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),
+    ("FROM audit WHERE account_id = $1", "SEARCH audit USING INDEX audit_account (account_id=? AND id<?)"),
+    ("FROM notices WHERE account_id = $1 AND id <", "SEARCH notices USING INDEX notices_inbox (account_id=? AND id<?)"),
+    (
+        "AS counter FROM ledger_postings",
+        "SEARCH ledger_postings USING INDEX ledger_destination (destination=? AND (transaction_id,line)<(?,?))",
+    ),
+    ("AS counter FROM ledger_postings", "SEARCH ledger_postings USING INDEX ledger_source (source=? AND (transaction_id,line)<(?,?))"),
+    ("FROM deposits WHERE account_id = $1", "SEARCH deposits USING INDEX deposits_of_account (account_id=? AND id<?)"),
+    (
+        "FROM settlement_items WHERE seller_id = $1 AND id <",
+        "SEARCH settlement_items USING INDEX settlement_items_of_seller (seller_id=? AND id<?)",
+    ),
+    ("WHERE p.seller_id = $1 AND p.id < $2", "SEARCH p USING INDEX products_of_seller (seller_id=? AND id<?)"),
+    ("FROM products WHERE state = 'on_sale' AND id < $1", "SEARCH products USING INDEX products_on_sale (id<?)"),
+];
+
+/// A statement of the program, its text on one line, and how SQLite would run it.
+struct Plan {
+    place: String,
+    text: String,
+    steps: Vec<String>,
+}
+
+/// Which table SQLite means by a name of its plan: a table, or what the statement calls one.
+fn table_of<'a>(text: &str, name: &'a str) -> &'a str {
+    let called = |table: &&&str| {
+        [format!("{table} {name} "), format!("{table} AS {name} ")].iter().any(|alias| format!("{text} ").contains(alias.as_str()))
+    };
+    LARGE.iter().find(called).copied().unwrap_or(name)
+}
+
+async fn plans() -> Option<Vec<Plan>> {
+    let test = TestMarket::new().await;
+    let explain = async |tx: &mut db::Tx| {
+        let mut plans = Vec::new();
+        let ours = |place: &str| place.contains("market/src/") || place.contains("db/src/");
+        for statement in db::registered().into_iter().filter(|statement| ours(&statement.place())) {
+            let question: &'static str = Box::leak(format!("EXPLAIN QUERY PLAN {}", statement.text()).into_boxed_str());
+            let question: &'static db::Statement = Box::leak(Box::new(db::Statement::new(question, file!(), line!())));
+            let count = (1..100).take_while(|n| statement.text().contains(&format!("${n}"))).count();
+            let rows: Vec<(i64, i64, i64, String)> = tx.all(question, &vec![&None::<i64> as &dyn kernel::ToScalar; count]).await?;
+            let text = statement.text().split_whitespace().collect::<Vec<_>>().join(" ");
+            plans.push(Plan { place: statement.place(), text, steps: rows.into_iter().map(|row| row.3).collect() });
+        }
+        Ok(plans)
+    };
+    match test.market.db().engine() {
+        db::Engine::Sqlite => Some(test.market.db().read(explain).await.unwrap()),
+        // It plans by how much there is, of which a test has nothing.
+        db::Engine::Postgres => None,
+    }
+}
+
+#[tokio::test]
+async fn nothing_walks_through_a_large_table_but_what_means_to() {
+    let Some(plans) = plans().await else { return };
+    let mut wrong = Vec::new();
+    for plan in &plans {
+        let scans = plan.steps.iter().filter_map(|step| step.strip_prefix("SCAN ")?.split(' ').next());
+        let tables: Vec<_> = scans.map(|name| table_of(&plan.text, name)).filter(|table| LARGE.contains(table)).collect();
+        let meant = WALKS.iter().any(|(beginning, _)| plan.text.starts_with(beginning));
+        if !tables.is_empty() && !meant {
+            wrong.push(format!("{} walks through {tables:?}: {}", plan.place, plan.text));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for (beginning, why) in WALKS {
+        assert!(plans.iter().any(|plan| plan.text.starts_with(beginning)), "no statement begins like this any more: {beginning} ({why})");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_often_is_answered_by_an_index() {
+    let Some(plans) = plans().await else { return };
+    let mut wrong = Vec::new();
+    for (part, way) in HOT {
+        let asked: Vec<_> = plans.iter().filter(|plan| plan.text.contains(part)).collect();
+        assert!(!asked.is_empty(), "no statement asks {part}");
+        let elsewhere = asked.into_iter().filter(|plan| !plan.steps.iter().any(|step| step.starts_with(way)));
+        wrong.extend(elsewhere.map(|plan| format!("{} should {way}, but does {:?}", plan.place, plan.steps)));
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
