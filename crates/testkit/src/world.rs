@@ -15,7 +15,7 @@ use market::catalog::{
 };
 use market::edition::{Edition, EditionKind, TaxKind};
 use market::ledger::{self, NewDeposit};
-use market::orders::{self, Order, PurchaseItem};
+use market::orders::{self, Order, PurchaseItem, RenewalInput};
 use market::page::PageRequest;
 use market::runner::{self, Progress, To};
 use market::sellers::{self as seller_accounts, AddressInput, Application, BankAccount, Decision, Dialect};
@@ -276,6 +276,18 @@ impl World {
     pub async fn buy(&self, buyer: AccountId, item: PurchaseItem) -> Order {
         self.act(async move |tx, ctx, market| {
             let order = orders::place(tx, ctx, market.edition(), buyer, std::slice::from_ref(&item), None).await?;
+            orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
+        })
+        .await
+    }
+
+    /// Places and pays a renewal; the seller's server has not been called yet.
+    ///
+    /// # Panics
+    /// When it is refused.
+    pub async fn renew(&self, buyer: AccountId, id: SubscriptionId, period: Period) -> Order {
+        self.act(async move |tx, ctx, market| {
+            let order = orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(period), None).await?;
             orders::pay(tx, ctx, market.edition(), buyer, &order.number).await
         })
         .await

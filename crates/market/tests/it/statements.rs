@@ -47,6 +47,7 @@ const WALKS: &[(&str, &str)] = &[
     ("SELECT at FROM audit ORDER BY id DESC LIMIT 1", "the newest row of the key"),
     ("SELECT sequence, hash FROM ledger_seals ORDER BY sequence DESC LIMIT 1", "the newest row of the key"),
     ("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs", "what is done is no row any more"),
+    ("UPDATE jobs SET lease_until = 0, lease_token = '' WHERE lease_until > 0", "when the mover of a sandbox clock has died"),
     ("SELECT c.seller_id FROM (SELECT seller_id FROM settlement_items WHERE state = 'open'", "once a month, over an index of what is open"),
     ("SELECT 'ledger_postings', p.transaction_id", "verify looks at everything"),
     ("SELECT DISTINCT p.destination, t.currency FROM ledger_postings", "verify looks at everything"),
@@ -64,7 +65,7 @@ const HOT: &[(&str, &str)] = &[
     ("FROM subscriptions WHERE seller_id = $1 AND", "SEARCH subscriptions USING INDEX subscriptions_of_seller (seller_id=? AND id<?)"),
     ("FROM subscriptions WHERE id < $1", "SEARCH subscriptions USING PRIMARY KEY (id<?)"),
     ("FROM subscriptions WHERE due_at <= $1", "SEARCH subscriptions USING COVERING INDEX subscriptions_due (due_at<?)"),
-    ("UPDATE jobs SET lease_until", "SEARCH jobs USING INDEX jobs_due (due_at<?)"),
+    ("UPDATE jobs SET lease_until = $1", "SEARCH jobs USING INDEX jobs_due (due_at<?)"),
     ("FROM deliveries WHERE seller_id = $1 AND", "SEARCH deliveries USING INDEX deliveries_of_seller (seller_id=? AND id<?)"),
     (
         "FROM deliveries WHERE subscription_id = $1 AND id <",

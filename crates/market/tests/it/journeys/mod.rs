@@ -1,0 +1,7 @@
+//! The main job on a seller's real server: what buyers live through, from order to release.
+
+mod changes;
+mod guards;
+mod opening;
+mod returns;
+mod time;
