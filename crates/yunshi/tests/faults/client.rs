@@ -1,7 +1,7 @@
 //! Somebody who calls the API, and repeats what was not answered with the same idempotency key, as a good client does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use kernel::SkuId;
@@ -189,17 +189,26 @@ impl Fate {
 /// The refusals that one who wants to return something hears until it was delivered.
 pub(crate) const NOT_DELIVERED: [&str; 2] = ["order-state", "subscription-state"];
 
-/// A flag that tells clients to finish what they are at.
+/// Between a test and its clients: how much they have done, and that they are to finish what they are at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Enough(Arc<AtomicBool>);
+pub(crate) struct Enough(Arc<(AtomicBool, AtomicUsize)>);
 
 impl Enough {
     pub(crate) fn say(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.0.0.store(true, Ordering::SeqCst);
     }
 
     pub(crate) fn is_said(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.0.0.load(Ordering::SeqCst)
+    }
+
+    /// Acts that were acknowledged so far.
+    pub(crate) fn acts(&self) -> usize {
+        self.0.1.load(Ordering::SeqCst)
+    }
+
+    fn one_more(&self) {
+        self.0.1.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -213,12 +222,14 @@ pub(crate) async fn shop(client: Client, buyer: usize, name: String, sku: SkuId,
         let (key, quantity) = (format!("{name}-{n}"), i64::try_from(n % 3).unwrap() + 1);
         let placed = client.insist("/orders", &key, &order_of(sku, quantity)).await;
         assert_eq!(placed.status, 201, "{placed:?}");
+        enough.one_more();
         let number = placed.body["number"].as_str().unwrap().to_owned();
         let (fate, mut refund) = (Fate::of(n), None);
         for (step, status) in fate.steps() {
             let (path, key) = (format!("/orders/{number}/{step}"), format!("{key}/{step}"));
             let done = client.insist_while(&NOT_DELIVERED, &path, &key, &json!({})).await;
             assert_eq!(done.status, *status, "{done:?}");
+            enough.one_more();
             refund = (*step == "refund").then(|| done.body["number"].as_str().unwrap().to_owned());
         }
         told.push(Told { key, buyer, quantity, number, fate, refund });
