@@ -220,14 +220,29 @@ fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> 
         Access::Read => "ON",
         Access::Write => "OFF",
     };
+    begin_wal(&raw).map_err(cannot)?;
     raw.execute_batch(&format!(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
+        "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
          PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
          PRAGMA query_only = {query_only};"
     ))
     .map_err(cannot)?;
     raw.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(raw)
+}
+
+/// Sets the journal mode. A new file changes it once, and whoever opens it at that moment is told that it is locked at once, without the busy
+/// timeout: they try again.
+fn begin_wal(raw: &Raw) -> rusqlite::Result<()> {
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    loop {
+        match raw.execute_batch("PRAGMA journal_mode = WAL") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
+    }
 }
 
 fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
