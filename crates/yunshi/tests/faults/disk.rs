@@ -56,9 +56,6 @@ async fn a_full_disk_refuses_what_is_new_and_keeps_what_was_acknowledged() {
     let doors = Doors::at(&server.open().await);
     let client = Client::new(&doors, &fair.buyers[0].token);
 
-    // A key that was used just now need not be written down as used.
-    assert_eq!(order_query(&doors, &fair.pair, "MOCKONDEMAND", 0).await.status, 200);
-
     // A little may still fit where more did not, so it is full when nothing was taken several times over.
     let (mut known, mut refused) = (Vec::new(), Vec::new());
     let mut in_a_row = 0;
