@@ -320,22 +320,13 @@ impl World {
         self.act(async move |tx, _, _| orders::get(tx, &number).await).await
     }
 
-    /// Checks what must hold at the end of any history. Jobs that are planned for later, such as the next month's settlement, may remain.
+    /// Checks what must hold at the end of any history: [`reckon`].
     ///
     /// # Panics
     /// When something does not hold, with what it is.
     pub async fn finish(mut self) {
         self.finished = true;
-        self.settle_down().await;
-        let left = self.act(async |tx, ctx, _| Ok((jobs::list(tx, ("", ""), 100).await?, ctx.now))).await;
-        let overdue: Vec<_> = left.0.iter().filter(|report| report.job.due_at <= left.1 || report.last_error.is_some()).collect();
-        assert!(overdue.is_empty(), "jobs are left over: {overdue:#?}");
-        let verified = ledger::verify(self.market.db(), |_| {}).await.expect("a ledger that can be read");
-        assert!(verified.problems.is_empty(), "the ledger is wrong: {:#?}", verified.problems);
-        let statements = settlement::verify_statements(self.market.db(), |_| {}).await.expect("statements that can be read");
-        assert!(statements.problems.is_empty(), "statements are wrong: {:#?}", statements.problems);
-        let orders = books::verify_orders(self.market.db()).await.expect("orders that can be read");
-        assert!(orders.problems.is_empty(), "what is held is not what orders wait for: {:#?}", orders.problems);
+        reckon(&self.market).await;
     }
 }
 
@@ -343,6 +334,26 @@ impl Drop for World {
     fn drop(&mut self) {
         assert!(self.finished || std::thread::panicking(), "a test with a World must end with world.finish().await");
     }
+}
+
+/// Does what is due in a sandbox market and checks what must hold at the end of any history: no job left over, the ledger balanced and its
+/// chain whole, every statement right, and what is held for orders is what they wait for. Jobs that are planned for later, such as the next
+/// month's settlement, may remain.
+///
+/// # Panics
+/// When something does not hold, with what it is.
+pub async fn reckon(market: &Market) {
+    runner::advance(market, To::Now, |_| {}).await.expect("a clock that runs");
+    let now = market.ctx(Actor::System("test"), Locale::En).await.expect("a clock").now;
+    let left = market.db().read(async |tx| jobs::list(tx, ("", ""), 100).await).await.expect("jobs that can be read");
+    let overdue: Vec<_> = left.iter().filter(|report| report.job.due_at <= now || report.last_error.is_some()).collect();
+    assert!(overdue.is_empty(), "jobs are left over: {overdue:#?}");
+    let verified = ledger::verify(market.db(), |_| {}).await.expect("a ledger that can be read");
+    assert!(verified.problems.is_empty(), "the ledger is wrong: {:#?}", verified.problems);
+    let statements = settlement::verify_statements(market.db(), |_| {}).await.expect("statements that can be read");
+    assert!(statements.problems.is_empty(), "statements are wrong: {:#?}", statements.problems);
+    let orders = books::verify_orders(market.db()).await.expect("orders that can be read");
+    assert!(orders.problems.is_empty(), "what is held is not what orders wait for: {:#?}", orders.problems);
 }
 
 async fn open(db: Db, edition: Edition, entropy: Entropy) -> Market {

@@ -50,6 +50,7 @@ async fn somebody_signs_up_in_and_out() {
     let out = app.send(app.request(Method::DELETE, "/api/v1/sessions/current").bearer_auth(token)).await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     assert_eq!(app.send(app.request(Method::GET, "/api/v1/me").bearer_auth(token)).await.code(), "token-invalid");
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -71,6 +72,7 @@ async fn what_is_wrong_with_a_sign_up_is_told_by_field() {
         assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "body-invalid"), "{body}");
         assert!(refused.body["detail"].as_str().unwrap().contains(detail), "{detail}: {refused:?}");
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -85,6 +87,7 @@ async fn guessing_passwords_is_slow_from_one_address() {
     let last = last.unwrap();
     assert_eq!((last.status, last.code()), (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"));
     assert!(last.header("retry-after").parse::<u64>().unwrap() <= 60);
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -107,6 +110,7 @@ async fn two_people_who_edit_the_same_thing_do_not_overwrite_each_other() {
     let stale = app.send(put(Some(&tag))).await;
     assert_eq!((stale.status, stale.code()), (StatusCode::PRECONDITION_FAILED, "version-stale"));
     assert_eq!(app.send(put(Some("*"))).await.status, StatusCode::OK);
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -129,6 +133,7 @@ async fn who_manages_one_side_does_not_come_by_the_other() {
     assert_eq!(app.post(&format!("{owners}/disable"), &token, json!({})).await.code(), "role-missing");
     let new = as_seller.header("location").to_owned();
     assert_eq!(app.post(&format!("{new}/disable"), &token, json!({})).await.status, StatusCode::OK);
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -140,6 +145,7 @@ async fn what_belongs_to_another_account_is_not_found() {
         let answer = app.send(app.request(Method::GET, &format!("/api/v1/users/{id}")).bearer_auth(&token)).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::NOT_FOUND, "not-found"), "{id}");
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -161,4 +167,5 @@ async fn a_token_works_until_it_is_revoked() {
     assert_eq!(revoked.status, StatusCode::NO_CONTENT);
     assert_eq!(app.send(app.request(Method::GET, "/api/v1/balance").bearer_auth(token)).await.code(), "token-invalid");
     assert!(people::token(&app.market, &owner, [Permission::BuyerView]).await.starts_with("yst_"));
+    app.finish().await;
 }

@@ -72,6 +72,10 @@ impl Shop {
         let id = order["lines"][0]["subscription_id"].as_str().unwrap().to_owned();
         (order, self.fair.get(&format!("/subscriptions/{id}"), &self.buyer).await.body)
     }
+
+    async fn finish(self) {
+        self.fair.finish().await;
+    }
 }
 
 #[tokio::test]
@@ -108,6 +112,7 @@ async fn what_was_paid_for_is_opened_by_the_seller_and_has_a_timeline() {
     let replay = shop.fair.post(&format!("/seller/calls/{call}/replay"), &shop.fair.seller, json!({})).await;
     assert_eq!((replay.status, &replay.body["kind"]), (StatusCode::OK, &json!("replay")), "{replay:?}");
     assert!(shop.server.calls().iter().all(|call| call.verified.is_ok()));
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -120,6 +125,7 @@ async fn paying_twice_with_one_key_pays_once_and_with_two_keys_is_refused() {
     let other = shop.act(&path, "p2", &json!({})).await;
     assert_eq!((other.status, other.code()), (StatusCode::CONFLICT, "order-state"));
     assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000 - 2_000);
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -149,6 +155,7 @@ async fn an_order_that_makes_no_sense_is_refused() {
     let rich = shop.act("/orders", "rich", &json!({ "items": shop.items(100) })).await.body;
     let path = format!("/orders/{}/pay", rich["number"].as_str().unwrap());
     assert_eq!(shop.act(&path, "p", &json!({})).await.status, StatusCode::OK);
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -164,6 +171,7 @@ async fn ordering_and_paying_may_be_two_people() {
     let path = format!("/orders/{}/pay", placed["number"].as_str().unwrap());
     assert_eq!(shop.once(&path, &purchaser, "p", &json!({})).await.code(), "role-missing");
     assert_eq!(shop.once(&path, &finance, "p", &json!({})).await.status, StatusCode::OK);
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -217,6 +225,7 @@ async fn a_subscription_is_renewed_changed_frozen_and_returned() {
     shop.days(1).await;
     assert_eq!(shop.fair.get(&path, &shop.buyer).await.body["state"], "released");
     assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000, "everything came back");
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -250,6 +259,7 @@ async fn what_belongs_to_others_is_not_found() {
     }
     let restart = shop.fair.post(&format!("/seller/calls/{call}/restart"), &stranger, json!({})).await;
     assert_eq!(restart.code(), "not-found");
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -262,6 +272,7 @@ async fn a_dead_seller_costs_the_buyer_nothing() {
     shop.days(3).await;
     assert_eq!(shop.fair.get(&format!("/orders/{number}"), &shop.buyer).await.body["state"], "failed");
     assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000);
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -282,6 +293,7 @@ async fn the_operator_restarts_a_call_that_the_seller_does_not_look_after() {
     shop.days(0).await;
     let done = shop.fair.post(&restart, &shop.fair.operator, json!({})).await;
     assert_eq!((done.code(), &done.body["state"]), ("delivery-state", &json!("done")));
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -336,6 +348,7 @@ async fn a_sellers_server_asks_what_was_bought() {
         secret_key: made["secret_key"].as_str().unwrap().to_owned(),
     };
     assert_eq!(ask(&others, &format!("orderId={number}"), 0).await.body["resultCode"], "MKT.0101");
+    shop.finish().await;
 }
 
 #[tokio::test]
@@ -355,4 +368,5 @@ async fn the_clock_moves_forward_only_and_by_the_operator_only() {
     shop.days(10).await;
     let later = shop.fair.get("/sandbox/clock", "").await.body["now"].as_i64().unwrap();
     assert!(later >= now + 10 * kernel::DAY_MS);
+    shop.finish().await;
 }

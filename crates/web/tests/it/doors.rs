@@ -238,6 +238,7 @@ async fn the_document_says_who_may_use_what() {
         assert_eq!(door.scopes("bearer"), expected, "{}", door.name);
         assert_eq!(door.scopes("cookie"), expected, "{}", door.name);
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -261,6 +262,7 @@ async fn the_document_describes_every_operation_whole() {
         assert!(responses.keys().any(|status| status.starts_with('2')), "{name} says what it answers");
         assert!(responses.contains_key("429") && responses.contains_key("500"), "{name} says how it refuses");
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -273,6 +275,7 @@ async fn the_document_names_every_filter() {
         let named: Vec<_> = parameters.filter(|p| p["in"] == "query").map(|p| p["name"].as_str().unwrap()).collect();
         assert!(filters.iter().all(|filter| named.contains(filter)), "{name} has {named:?}");
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -291,6 +294,7 @@ async fn nobody_passes_without_a_sign_in() {
             assert_eq!(answer.header("www-authenticate"), "Bearer", "{}", door.name);
         }
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -308,6 +312,7 @@ async fn the_wrong_role_is_told_what_it_lacks() {
         assert_eq!((answer.status, answer.code()), (StatusCode::FORBIDDEN, "role-missing"), "{}", door.name);
         assert_eq!(answer.body["permission"], permissions[0].word(), "{}", door.name);
     }
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -332,6 +337,7 @@ async fn a_token_opens_exactly_the_doors_of_its_scopes() {
             }
         }
     }
+    app.finish().await;
 }
 
 /// Everything that is referred to is there, under the name that is used.
@@ -356,6 +362,7 @@ async fn every_reference_in_the_document_leads_somewhere() {
         let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads outside"));
         assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
     }
+    app.finish().await;
 }
 
 /// Whatever is sent by somebody who may do everything: an answer with a code, never a fault of ours.
@@ -407,6 +414,7 @@ async fn nonsense_gets_a_code_and_never_a_fault() {
             check(&door, &answer, query);
         }
     }
+    app.finish().await;
 }
 
 fn check(door: &Door, answer: &crate::support::Answer, sent: &str) {

@@ -27,6 +27,7 @@ async fn the_process_lives_is_ready_and_counts() {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("/no/such/place"), "addresses that do not exist must not become labels");
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -36,6 +37,7 @@ async fn a_wrong_schema_is_not_ready() {
     let answer = app.get("/readyz").await;
     assert_eq!((answer.status, answer.code()), (StatusCode::SERVICE_UNAVAILABLE, "unavailable"));
     assert_eq!(answer.header("retry-after"), "2");
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -53,6 +55,7 @@ async fn every_answer_is_dressed_and_every_refusal_is_a_problem() {
     let wrong = app.send(app.request(Method::DELETE, "/api/v1/sandbox/clock")).await;
     assert_eq!((wrong.status, wrong.code()), (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"));
     assert!(wrong.header("allow").contains("GET"));
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -67,6 +70,7 @@ async fn a_problem_speaks_the_readers_language() {
     let explained = app.send(app.request(Method::GET, &kind).header("accept-language", "zh-CN")).await;
     assert_eq!((explained.status, &explained.body["title"]), (StatusCode::OK, &"未找到".into()));
     assert_eq!(app.get("/problems/nonsense").await.code(), "not-found");
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -82,6 +86,7 @@ async fn whoever_asks_too_often_must_wait() {
     let refused = codes.iter().find(|answer| answer.status != StatusCode::OK).unwrap();
     assert_eq!((refused.status, refused.code()), (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"));
     assert_eq!(refused.body["seconds"], refused.header("retry-after"));
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -93,6 +98,7 @@ async fn whoever_comes_with_a_browser_is_shown_what_can_be_asked() {
     let page = app.get("/").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.as_str().unwrap().contains("swagger-ui"), "{page:?}");
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -107,4 +113,5 @@ async fn the_document_is_openapi_3_1_and_can_be_browsed() {
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.header("content-security-policy").contains("script-src 'self'"));
     assert!(app.get("/docs/swagger-initializer.js").await.body.as_str().unwrap().contains("/openapi.json"));
+    app.finish().await;
 }

@@ -34,6 +34,10 @@ impl Scene {
         let token = people::session(&self.app.market, &self.buyer).await;
         self.app.send(self.app.request(Method::GET, path).bearer_auth(token)).await
     }
+
+    async fn finish(self) {
+        self.app.finish().await;
+    }
 }
 
 #[tokio::test]
@@ -50,6 +54,7 @@ async fn a_deposit_sent_twice_is_recorded_once() {
 
     assert_eq!(scene.as_buyer("/api/v1/balance").await.body, json!({ "balance": { "minor": 10_000, "currency": "CNY" } }));
     assert_eq!(scene.as_buyer("/api/v1/notices").await.body["items"][0]["kind"], "deposit-recorded");
+    scene.finish().await;
 }
 
 #[tokio::test]
@@ -81,6 +86,7 @@ async fn a_deposit_that_makes_no_sense_is_refused() {
     }
     let request = scene.app.request(Method::POST, "/api/v1/operator/deposits").bearer_auth(&scene.finance);
     assert_eq!(scene.app.send(request.json(&scene.transfer(5, "A"))).await.code(), "idempotency-key-missing");
+    scene.finish().await;
 }
 
 #[tokio::test]
@@ -108,6 +114,7 @@ async fn a_list_is_walked_page_by_page() {
     ] {
         assert_eq!(scene.as_buyer(&format!("/api/v1/balance/movements?{query}")).await.code(), code, "{query}");
     }
+    scene.finish().await;
 }
 
 #[tokio::test]
@@ -125,6 +132,7 @@ async fn the_operator_reads_the_ledger_by_book_and_by_reference() {
     let report = get(&format!("/api/v1/operator/accounts/{}", scene.buyer.account.id)).await;
     assert_eq!(report.body["balance"], json!({ "minor": 700, "currency": "CNY" }));
     assert_eq!(get("/api/v1/operator/audit?account_id=nonsense").await.code(), "parameter-invalid");
+    scene.finish().await;
 }
 
 #[tokio::test]
@@ -143,4 +151,5 @@ async fn the_same_deposit_sent_many_times_at_once_is_recorded_once() {
         assert_eq!((answer.status, &answer.body), (StatusCode::CREATED, &a.body));
     }
     assert_eq!(scene.as_buyer("/api/v1/balance").await.body["balance"]["minor"], 10_000);
+    scene.finish().await;
 }

@@ -106,6 +106,10 @@ impl Fair {
         assert_eq!((approved.status, &approved.body["state"]), (StatusCode::OK, &json!("approved")), "{approved:?}");
         self.get(&format!("/products/{id}"), "").await.body
     }
+
+    pub(crate) async fn finish(self) {
+        self.app.finish().await;
+    }
 }
 
 #[tokio::test]
@@ -130,6 +134,7 @@ async fn an_account_applies_and_is_admitted_once() {
     assert_eq!(bank.body["number"], "6222000012345678");
     let audit = fair.get(&format!("/operator/audit?account_id={}", fair.seller_person.account.id), &fair.operator).await;
     assert!(!audit.body.to_string().contains("6222000012345678"));
+    fair.finish().await;
 }
 
 #[tokio::test]
@@ -151,6 +156,7 @@ async fn a_production_address_is_a_public_one() {
     let path = address.header("location").trim_start_matches("/api/v1").to_owned();
     let retired = fair.post(&format!("{path}/retire"), &fair.seller, json!({})).await;
     assert!(retired.body["retired_at"].is_i64(), "{retired:?}");
+    fair.finish().await;
 }
 
 #[tokio::test]
@@ -179,6 +185,7 @@ async fn a_product_goes_from_draft_over_review_to_everybody() {
     assert_eq!(fair.get(&format!("/products/{id}"), "").await.code(), "not-found");
     let seller = people::token(&fair.app.market, &fair.seller_person, [P::SellerView]).await;
     assert_eq!(fair.get(&format!("/seller/products/{id}"), &seller).await.status, StatusCode::OK);
+    fair.finish().await;
 }
 
 #[tokio::test]
@@ -202,6 +209,7 @@ async fn two_editors_of_a_draft_do_not_overwrite_each_other() {
     let request = fair.app.request(Method::PUT, &path).bearer_auth(&fair.seller).header("if-match", "*").json(&draft);
     let refused = fair.app.send(request).await;
     assert_eq!(refused.body["errors"][0]["field"], "editions.0.skus.0.quantity.min", "{refused:?}");
+    fair.finish().await;
 }
 
 #[tokio::test]
@@ -217,4 +225,5 @@ async fn what_is_settled_too_early_or_paid_without_a_statement_is_refused() {
     let request = fair.app.request(Method::POST, path).bearer_auth(&fair.operator).header("idempotency-key", "p1");
     let unknown = fair.app.send(request.json(&json!({ "bank_reference": "ICBC-9" }))).await;
     assert_eq!((unknown.status, unknown.code()), (StatusCode::NOT_FOUND, "not-found"));
+    fair.finish().await;
 }

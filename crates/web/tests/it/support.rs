@@ -13,12 +13,13 @@ use serde_json::Value;
 use tokio::task::JoinHandle;
 use web::{AppState, Settings};
 
-/// A sandbox market with its doors open on the loopback.
+/// A sandbox market with its doors open on the loopback. A test ends with [`TestApp::finish`].
 pub(crate) struct TestApp {
     pub(crate) market: Market,
     pub(crate) base: String,
     client: reqwest::Client,
     server: JoinHandle<()>,
+    finished: bool,
     _scratch: Scratch,
 }
 
@@ -82,7 +83,7 @@ impl TestApp {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { web::serve(listener, router, std::future::pending()).await });
-        Self { market, base, client: reqwest::Client::builder().no_proxy().build().unwrap(), server, _scratch: scratch }
+        Self { market, base, client: reqwest::Client::builder().no_proxy().build().unwrap(), server, finished: false, _scratch: scratch }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -96,10 +97,17 @@ impl TestApp {
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
+
+    /// Checks what must hold at the end of any history.
+    pub(crate) async fn finish(mut self) {
+        self.finished = true;
+        testkit::world::reckon(&self.market).await;
+    }
 }
 
 impl Drop for TestApp {
     fn drop(&mut self) {
         self.server.abort();
+        assert!(self.finished || std::thread::panicking(), "a test with a TestApp must end with finish().await");
     }
 }
