@@ -253,20 +253,32 @@ impl World {
     /// # Panics
     /// When it cannot be published.
     pub async fn goods(&self, shop: &Shop) -> Goods {
-        let (seller, content) = (shop.account, content(shop.address));
-        let (product, view) = self
+        let product = self.submission(shop).await;
+        let view = self
             .act(async move |tx, ctx, market| {
-                let product = catalog::create(tx, ctx, seller, content.clone()).await?.summary.id;
-                catalog::submit(tx, ctx, seller, product).await?;
                 let queue = catalog::review_queue(tx, ctx, &PageRequest::default()).await?;
                 let listing = queue.items.iter().find(|item| item.product_id == product).map(|item| item.id);
                 let listing = listing.ok_or_else(|| db::Error::broken("a submission that is not in the queue"))?;
                 catalog::approve(tx, ctx, market.edition(), listing).await?;
-                Ok((product, catalog::view(tx, None, product).await?))
+                catalog::view(tx, None, product).await
             })
             .await;
         let sku = |edition: usize, sku: usize| view.editions[edition].skus[sku].id;
         Goods { product, basic: sku(0, 0), pro: sku(0, 1), once: sku(1, 0) }
+    }
+
+    /// A product of a shop that waits for its review.
+    ///
+    /// # Panics
+    /// When it cannot be submitted.
+    pub async fn submission(&self, shop: &Shop) -> ProductId {
+        let (seller, content) = (shop.account, content(shop.address));
+        self.act(async move |tx, ctx, _| {
+            let product = catalog::create(tx, ctx, seller, content.clone()).await?.summary.id;
+            catalog::submit(tx, ctx, seller, product).await?;
+            Ok(product)
+        })
+        .await
     }
 
     /// Places and pays an order; the seller's server has not been called yet.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod buying;
+mod contract;
 mod doors;
 mod foundation;
 mod money;

@@ -1,12 +1,7 @@
 //! The open API as sellers' servers meet it: called with Huawei's published SDK core (PyPI `huaweicloudsdkcore`), which signs and sends.
 //!
-//! Our own signer is tested in `wire` and `it`; here nothing of ours signs. The interpreter that has the SDK is named by
-//! `YUNSHI_TEST_PYTHON`, which `cargo xtask test` sets.
-#![allow(clippy::unwrap_used, missing_docs)]
-
+//! Our own signer is tested in `wire` and `it`; here nothing of ours signs.
 use std::io::Write;
-use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -16,11 +11,10 @@ use market::orders::Order;
 use market::page::PageRequest;
 use serde_json::{Value, json};
 use testkit::world::{World, months, once};
-use web::{AppState, Settings};
 use wire::openapi::order_query::{PATH, mock_order_ids};
 
-/// Names the Python that has the SDK.
-const PYTHON: &str = "YUNSHI_TEST_PYTHON";
+use crate::{Market, python};
+
 /// The ways in which `order_query.py` asks.
 const WAYS: [&str; 2] = ["client", "signer"];
 
@@ -31,26 +25,7 @@ struct Pair {
     sk: String,
 }
 
-/// A market whose doors are open on the loopback.
-struct Market {
-    world: World,
-    endpoint: String,
-}
-
 impl Market {
-    async fn open() -> Self {
-        let world = World::new().await;
-        let many = NonZeroU32::new(100_000).unwrap();
-        let settings = Settings { requests_per_second: many, requests_burst: many, ..Settings::default() };
-        let router = web::app(AppState::new(world.market.clone(), settings).unwrap()).unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        // Ends with the runtime of the test.
-        tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
-        Self { world, endpoint }
-    }
-
     /// A pair of the first person of an account.
     async fn pair(&self, account: AccountId) -> Pair {
         let make = async move |tx: &mut db::Tx, ctx: &kernel::Ctx, market: &market::Market| {
@@ -74,17 +49,13 @@ impl Market {
 
 /// Has the SDK ask all of it, and gives the answers in the same order.
 async fn asked(questions: Vec<Value>) -> Vec<Value> {
-    let Ok(python) = std::env::var(PYTHON) else {
-        panic!(
-            "{PYTHON} names no Python with Huawei's SDK core: run the tests with `cargo xtask test`, which installs it and sets the variable"
-        );
-    };
+    let python = python();
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/order_query.py");
     let wanted = questions.len();
     let answers = tokio::task::spawn_blocking(move || {
         let mut command = Command::new(&python);
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).env("NO_PROXY", "127.0.0.1");
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{PYTHON} is {python}, which does not start: {error}"));
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{python} does not start: {error}"));
         child.stdin.take().unwrap().write_all(&serde_json::to_vec(&questions).unwrap()).unwrap();
         let ended = child.wait_with_output().unwrap();
         assert!(ended.status.success(), "the script failed, see its error above; is huaweicloudsdkcore installed in {python}?");
