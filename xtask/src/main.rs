@@ -3,6 +3,7 @@
 //! - `demo` builds the marketplace and starts its demo market ([`demo`]).
 //! - `test` installs what the tests need, checks the sources and runs every test on SQLite and again on PostgreSQL
 //!   ([`test`]).
+//! - `fuzz` looks for bytes that break a parser ([`fuzz`]).
 //! - `postgres` runs one command beside a throw-away PostgreSQL ([`postgres`]).
 //!
 //! Invariants: nothing is written into the clone; everything installed for the tests lives in `<target>/test-env`, save for
@@ -14,11 +15,13 @@
 mod debian;
 mod demo;
 mod dependencies;
+mod fuzz;
 mod postgres;
 mod process;
 mod python;
 mod report;
 mod test;
+mod tools;
 mod walls;
 mod workspace;
 
@@ -41,6 +44,10 @@ commands of this repository
         --engine   on one engine only
         --durable  PostgreSQL flushes every commit to disk, as in production
         FILTER     only tests whose name contains it
+
+  cargo xtask fuzz [--seconds 60] [TARGET…]
+      look for bytes that break a property of a parser of the wire protocols, so long for each of them;
+      for every night: needs a nightly compiler and installs what is missing
 
   cargo xtask postgres [--durable] -- COMMAND…
       run COMMAND beside a throw-away PostgreSQL, with YUNSHI_TEST_ENGINE and YUNSHI_TEST_DATABASE_URL set
@@ -80,6 +87,7 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
     match command.as_str() {
         "demo" => demo::run(&args),
         "test" => test::run(processes, args),
+        "fuzz" => fuzz::run(processes, &args),
         "postgres" => postgres::run(processes, args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

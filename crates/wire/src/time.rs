@@ -35,7 +35,7 @@ pub fn from_compact(text: &str) -> Option<i64> {
     let number = |from: usize, to: usize| text[from..to].parse::<i16>().ok();
     let small = |from: usize| i8::try_from(number(from, from + 2)?).ok();
     let time = DateTime::new(number(0, 4)?, small(4)?, small(6)?, small(8)?, small(10)?, small(12)?, 0).ok()?;
-    let seconds_ms = TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond();
+    let seconds_ms = TimeZone::UTC.to_timestamp(time).ok().map(Timestamp::as_millisecond).filter(|at| *at >= START_OF_YEAR_1_MS)?;
     let millis = if text.len() == 17 { number(14, 17)? } else { 0 };
     Some(seconds_ms + i64::from(millis))
 }
@@ -74,7 +74,8 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_refused() {
-        for text in ["", "20240230000000", "20240101250000", "2024010100000", "2024年0101000000", "20240101000000000000"] {
+        for text in ["", "20240230000000", "20240101250000", "2024010100000", "2024年0101000000", "20240101000000000000", "00000101000000"]
+        {
             assert_eq!(from_compact(text), None, "{text}");
         }
         for text in ["20240101000000", "20240101T000000", "2024-01-01T00:00:00Z", "20240101T240000Z", "TZ"] {

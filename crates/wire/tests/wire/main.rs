@@ -4,4 +4,7 @@
 mod aksk;
 mod answers;
 mod calls;
+mod fuzzed;
 mod order_query;
+#[path = "../../fuzz/src/lib.rs"]
+mod properties;
