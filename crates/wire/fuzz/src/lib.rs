@@ -3,6 +3,7 @@
 //! `cargo xtask fuzz` looks for bytes for which it does not; `wire`'s own tests run the same functions over the seeds and over random bytes.
 //! A function panics when its property is broken.
 #![allow(clippy::unwrap_used, missing_docs, reason = "a broken property is a panic")]
+#![allow(unreachable_pub, reason = "the tests of wire take this file as a module")]
 
 use serde_json::Value;
 use wire::koogallery_v2::{
@@ -13,8 +14,11 @@ use wire::openapi::aksk::{self, KeyPair, Parts};
 use wire::openapi::order_query::OrderQueryAnswer;
 use wire::time;
 
+/// Panics when what should hold for these bytes does not.
+pub type Property = fn(&[u8]);
+
 /// Every property by its name, which is that of its target.
-pub const ALL: [(&str, fn(&[u8])); 10] = [
+pub const ALL: [(&str, Property); 10] = [
     ("answer", answer),
     ("request", request),
     ("canonical", canonical),
