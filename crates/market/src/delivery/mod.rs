@@ -15,7 +15,7 @@ use serde_json::json;
 use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload};
 
 use crate::calls::{self, Attempt, AttemptKind, BREAKER_AFTER, CALL_JOB, Call, CallState, Scene};
-use crate::market::{Market, wall_now};
+use crate::market::Market;
 use crate::notices::{self, NoticeKind};
 use crate::orders::{self, OrderState};
 use crate::subscriptions::{self, SubscriptionState};
@@ -427,8 +427,3 @@ pub async fn replay(market: &Market, ctx: &Ctx, seller: AccountId, id: DeliveryI
 
 /// The kinds of job this domain carries out.
 pub const JOBS: [&str; 2] = [CALL_JOB, INFO_JOB];
-
-/// The machine's time for a signature.
-fn signing_time() -> i64 {
-    wall_now()
-}
