@@ -171,6 +171,9 @@ pub(super) fn plan(seed: u64) -> Vec<Action> {
     let faulty = dice.one_of(&[0, 6, 15, 30]);
     let moody = dice.one_of(&[0, 5, 15]);
     let mut actions = Vec::new();
+    for buyer in 0..BUYERS {
+        actions.push(Action::Deposit { buyer, minor: deposit(&dice) });
+    }
     for _ in 0..count {
         if dice.percent(faulty) {
             actions.push(fault(&dice));
@@ -309,7 +312,7 @@ fn one(dice: &Dice) -> Action {
     let seller = dice.below(SELLERS);
     match dice.weighted(&SORTS) {
         Sort::SignUp => Action::SignUp,
-        Sort::Deposit => Action::Deposit { buyer: pick, minor: i64::from(1 + dice.below(400)) * 1_000 },
+        Sort::Deposit => Action::Deposit { buyer: pick, minor: deposit(dice) },
         Sort::DepositAgain => Action::DepositAgain { pick },
         Sort::Buy => {
             let lines = dice.weighted(&[(6, 1), (2, 2), (1, 3)]);
@@ -344,6 +347,11 @@ fn one(dice: &Dice) -> Action {
         Sort::OtherProcess => Action::OtherProcess,
         Sort::Die => Action::Die,
     }
+}
+
+/// From less than a month of the cheapest to years of the dearest, minor units.
+fn deposit(dice: &Dice) -> i64 {
+    i64::from(1 + dice.below(100)) * dice.one_of(&[1_000, 10_000, 100_000, 100_000])
 }
 
 fn duration(dice: &Dice) -> i64 {
