@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::{Mutex, PoisonError};
 
 use db::scratch::Scratch;
 use db::{Error, Result};
@@ -249,7 +250,10 @@ impl History {
         let process = self.process().await?;
         let before = std::mem::take(&mut self.known);
         let seen = before.seen();
-        let read = process.market.db().read(async move |tx| snapshot::read(tx, before.clone()).await).await;
+        // A closure may run again, which a read on one connection does not.
+        let before = Mutex::new(before);
+        let taken = move || std::mem::take(&mut *before.lock().unwrap_or_else(PoisonError::into_inner));
+        let read = process.market.db().read(async move |tx| snapshot::read(tx, taken()).await).await;
         self.known = read.map_err(|error| fault("a database that can be read", &error))?;
         if let Some(what) = self.network.faults().first() {
             return violated(Invariant::NoFault, what.clone());
@@ -432,11 +436,12 @@ impl History {
     /// A refusal leaves no trace.
     async fn nothing_changed(&mut self, request: &Request) -> Holds {
         let process = self.process().await?;
-        let known = self.known.clone();
-        let read = process.market.db().read(async move |tx| snapshot::read(tx, known.clone()).await).await;
-        let now = read.map_err(|error| fault("a database that can be read", &error))?;
-        let same = now.audit.len() == self.known.audit.len() && now.orders == self.known.orders && now.subs == self.known.subs;
-        if same { Ok(()) } else { violated(Invariant::Acknowledged, format!("{request:?} was refused and changed something")) }
+        let read = process.market.db().read(async |tx| snapshot::trace(tx).await).await;
+        let trace = read.map_err(|error| fault("a database that can be read", &error))?;
+        if trace == self.known.trace() {
+            return Ok(());
+        }
+        violated(Invariant::Acknowledged, format!("{request:?} was refused, or came again, and changed something"))
     }
 
     async fn ask_and_hear(&mut self, who: Person, request: Request) -> Holds<Reply> {

@@ -1,6 +1,6 @@
 //! Everything that is kept, read table by table: what the checks look at. Read by SQL of its own, for the use cases are what is on trial.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use db::{FromRow, Result, Row, Tx, sql};
 
@@ -91,6 +91,13 @@ impl Snapshot {
         Seen { postings: self.postings.len(), seals: self.seals.len(), audit: self.audit.len(), attempts: self.attempts.len() }
     }
 
+    /// What any change would change; see [`trace`].
+    pub(super) fn trace(&self) -> Trace {
+        let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+        let versions = self.subs.iter().map(|sub| sub.version).sum();
+        (count(self.audit.len()), count(self.postings.len()), count(self.orders.len()), versions)
+    }
+
     pub(super) fn order(&self, number: &str) -> Option<&OrderRow> {
         self.orders.iter().find(|order| order.number == number)
     }
@@ -106,6 +113,18 @@ impl Snapshot {
     pub(super) fn sub(&self, id: &str) -> Option<&SubRow> {
         self.subs.iter().find(|sub| sub.id == id)
     }
+}
+
+/// Rows of the audit, movements of money, orders, and the sum of all versions of subscriptions.
+pub(super) type Trace = (i64, i64, i64, i64);
+
+/// What any change would change.
+pub(super) async fn trace(tx: &mut Tx) -> Result<Trace> {
+    let statement = sql!(
+        "SELECT (SELECT CAST(COUNT(*) AS BIGINT) FROM audit), (SELECT CAST(COUNT(*) AS BIGINT) FROM ledger_postings),
+           (SELECT CAST(COUNT(*) AS BIGINT) FROM orders), (SELECT CAST(COALESCE(SUM(version), 0) AS BIGINT) FROM subscriptions)"
+    );
+    tx.one(statement, &[]).await
 }
 
 /// Reads what changes anew, and of what is only added what is new since `before`. Gives up the saving, and says what is missing, when a row
@@ -281,8 +300,9 @@ pub(super) async fn compare(tx: &mut Tx, known: &Snapshot) -> Result<Option<Stri
         .or_else(|| gone("deposits", &known.deposits, &fresh.deposits)))
 }
 
-fn gone<T: PartialEq + std::fmt::Debug>(table: &str, known: &[T], fresh: &[T]) -> Option<String> {
-    let lost = known.iter().find(|row| !fresh.contains(row));
-    lost.map(|row| format!("{table} no longer has {row:?}"))
-        .or_else(|| (known.len() != fresh.len()).then(|| format!("{table} has {} rows and not {}", fresh.len(), known.len())))
+fn gone<T: std::fmt::Debug>(table: &str, known: &[T], fresh: &[T]) -> Option<String> {
+    let texts = |rows: &[T]| -> BTreeSet<String> { rows.iter().map(|row| format!("{row:?}")).collect() };
+    let (known, fresh) = (texts(known), texts(fresh));
+    let lost = known.difference(&fresh).next().map(|row| format!("{table} no longer has {row}"));
+    lost.or_else(|| fresh.difference(&known).next().map(|row| format!("{table} has {row}, which was never seen")))
 }
