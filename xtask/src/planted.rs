@@ -34,21 +34,23 @@ pub(crate) fn run(processes: &Processes, args: &[String]) -> Result<ExitCode> {
     let workspace = Workspace::load()?;
     let patches: Vec<_> = patches(&workspace.root)?.into_iter().filter(|patch| wanted(patch, &names)).collect();
     ensure!(!patches.is_empty(), "no planted bug has such a name, see {PATCHES}");
-    let tree = Tree::at(workspace.target.join("planted"));
+    let tree = Tree(workspace.target.join("planted"));
+    tree.renew(processes, &workspace)?;
     let mut table = vec!["| bug | seed | what it breaks | steps |".to_owned(), "|---|---|---|---|".to_owned()];
     let mut missed = 0;
     for patch in &patches {
         let name = name_of(patch);
-        println!("{name}");
-        tree.renew(processes, &workspace)?;
-        tree.apply(processes, patch)?;
-        match tree.find(processes, &workspace, seeds)? {
-            Some(Found { seed, broken, steps }) => table.push(format!("| {name} | {seed} | {broken} | {steps} |")),
+        tree.apply(processes, patch, &[])?;
+        let row = match tree.find(processes, &workspace, seeds)? {
+            Some(Found { seed, broken, steps }) => format!("| {name} | {seed} | {broken} | {steps} |"),
             None => {
                 missed += 1;
-                table.push(format!("| {name} | none of {seeds} | | |"));
+                format!("| {name} | none of {seeds} | | |")
             }
-        }
+        };
+        println!("{row}");
+        table.push(row);
+        tree.apply(processes, patch, &["--reverse"])?;
     }
     println!("\n{}", table.join("\n"));
     ensure!(missed == 0, "{missed} of {} planted bugs were not found", patches.len());
@@ -88,10 +90,6 @@ fn wanted(patch: &Path, names: &[String]) -> bool {
 struct Tree(PathBuf);
 
 impl Tree {
-    const fn at(path: PathBuf) -> Self {
-        Self(path)
-    }
-
     /// Makes the copy as the clone is, changes that are not committed included. What is the same is left alone, so that it is not built again.
     fn renew(&self, processes: &Processes, workspace: &Workspace) -> Result<()> {
         let list = workspace.command("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).output();
@@ -113,8 +111,8 @@ impl Tree {
         Ok(())
     }
 
-    fn apply(&self, processes: &Processes, patch: &Path) -> Result<()> {
-        processes.run(git_apply(&self.0).arg(patch)).with_context(|| format!("{} does not apply", name_of(patch)))
+    fn apply(&self, processes: &Processes, patch: &Path, options: &[&str]) -> Result<()> {
+        processes.run(git_apply(&self.0).args(options).arg(patch)).with_context(|| format!("{} does not apply", name_of(patch)))
     }
 
     fn find(&self, processes: &Processes, workspace: &Workspace, seeds: u64) -> Result<Option<Found>> {

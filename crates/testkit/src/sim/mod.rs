@@ -11,8 +11,10 @@
 
 mod actions;
 mod checks;
+mod deeds;
 mod dice;
 mod faults;
+mod history;
 mod model;
 mod network;
 mod people;

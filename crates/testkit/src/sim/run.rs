@@ -1,39 +1,25 @@
-//! Lives a history step by step, and looks at everything after each.
+//! Lives a history step by step, looks at everything after each, and brings it to its end.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
-use db::scratch::Scratch;
 use db::{Error, Result};
-use kernel::{AccountId, Actor, Code, Ctx, HOUR_MS, Locale, Period, PeriodUnit, SkuId, SubscriptionId, Zone};
-use market::ledger::{self};
-use market::orders::{self, PurchaseItem, RenewalInput};
+use kernel::{AccountId, HOUR_MS};
+use market::ledger;
+use market::orders;
 use market::page::PageRequest;
-use market::runner::{self, To};
-use market::subscriptions::{self, Renewal, RenewalMode, Whose};
+use market::subscriptions::{self, Whose};
 use market::views::books;
-use market::{MIGRATIONS, MachineTime, Market, catalog, delivery, settlement};
+use market::{Market, settlement};
 use sample_seller::State as AtSeller;
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
-use super::actions::{Action, Paid, Pick, Renewing, Wanted};
-use super::checks::{Checker, Holds, Invariant, Violation, Worked, violated};
-use super::model::Model;
-use super::network::{Mood, Network};
-use super::people::{self, People, Shop, repriced};
-use super::process::Process;
-use super::requests::{Person, Reply, Request};
-use super::snapshot::{self, Snapshot, SubRow};
-use crate::world::BEGIN;
-
-/// How often a request whose answer was lost is repeated: more often than faults can be armed.
-const REPEATS_MAX: u32 = 200;
-/// Where the machine's time of a history begins: some days before the market's, for the two have nothing to do with each other.
-const MACHINE_BEGIN: i64 = BEGIN - 400_000_000;
-/// The last lines of a transcript that are shown.
-const SHOWN: usize = 40;
+use super::actions::Action;
+use super::checks::{Holds, Invariant, Violation, Worked, violated};
+use super::history::{History, fault};
+use super::network::Mood;
+use super::snapshot::{self, OrderRow};
 
 /// A step at which something did not hold.
 #[derive(Clone, Debug)]
@@ -120,124 +106,7 @@ pub(super) async fn live(seed: u64, actions: &[Action]) -> Result<Outcome> {
     Ok(Outcome { digest: history.digest.finalize().into(), stumble, tally: history.tally, transcript: history.transcript })
 }
 
-/// What became of work in a process.
-enum Lived<T> {
-    Done(T),
-    Died,
-}
-
-/// A request that was answered, for when it comes again.
-struct Answered {
-    request: Request,
-    who: Person,
-    key: String,
-    reply: Reply,
-}
-
-struct History {
-    seed: u64,
-    scratch: Scratch,
-    network: Network,
-    machine: MachineTime,
-    processes: Vec<Option<Process>>,
-    at_work: usize,
-    lives: u64,
-    people: People,
-    known: Snapshot,
-    checker: Checker,
-    model: Model,
-    answered: Vec<Answered>,
-    zone: Zone,
-    transcript: Vec<String>,
-    digest: Sha256,
-    tally: Tally,
-}
-
 impl History {
-    async fn begin(seed: u64) -> Result<Self> {
-        let scratch = Scratch::new(MIGRATIONS).await?;
-        let (network, machine) = (Network::default(), MachineTime::simulated(MACHINE_BEGIN));
-        let process = Process::start(&scratch, seed, 0, &network, &machine).await?;
-        let clock = *process.market.clock();
-        process.market.db().write(async move |tx| clock.begin_at(tx, BEGIN).await).await?;
-        let people = people::settle(&process.market, &network).await?;
-        let known = process.market.db().read(async |tx| snapshot::read(tx, Snapshot::default()).await).await?;
-        Ok(Self {
-            seed,
-            scratch,
-            network,
-            machine,
-            processes: vec![Some(process), None],
-            at_work: 0,
-            lives: 1,
-            people,
-            known,
-            checker: Checker::default(),
-            model: Model::default(),
-            answered: Vec::new(),
-            zone: Zone::shanghai(),
-            transcript: Vec::new(),
-            digest: Sha256::new(),
-            tally: Tally::default(),
-        })
-    }
-
-    fn note(&mut self, line: String) {
-        self.digest.update(line.as_bytes());
-        self.digest.update(b"\n");
-        self.transcript.push(line);
-    }
-
-    fn last_lines(&self) -> Vec<String> {
-        self.transcript[self.transcript.len().saturating_sub(SHOWN)..].to_vec()
-    }
-
-    // ---- processes ----
-
-    async fn process(&mut self) -> Holds<Process> {
-        self.process_at(self.at_work).await
-    }
-
-    async fn process_at(&mut self, place: usize) -> Holds<Process> {
-        if self.processes[place].is_none() {
-            self.lives += 1;
-            let started = Process::start(&self.scratch, self.seed, self.lives, &self.network, &self.machine).await;
-            self.processes[place] = Some(started.map_err(|error| fault("a process that starts", &error))?);
-        }
-        Ok(self.processes[place].clone().expect("a process that was just started"))
-    }
-
-    /// The process at work ends; nothing of it is left but what it has committed.
-    fn bury(&mut self) {
-        self.tally.deaths += 1;
-        if let Some(process) = self.processes[self.at_work].take() {
-            self.tally.commits += process.gate.commits();
-            drop(process);
-        }
-        self.note(format!("  process {} is gone", self.at_work));
-    }
-
-    /// Runs work in a process until it is done or the process dies of a fault.
-    async fn survive<T>(process: &Process, work: impl Future<Output = T>) -> Lived<T> {
-        tokio::select! {
-            biased;
-            () = process.gate.death() => Lived::Died,
-            value = work => Lived::Done(value),
-        }
-    }
-
-    fn after(&mut self, process: &Process) {
-        for what in process.gate.take_fired() {
-            self.tally.faults += 1;
-            self.note(format!("  {what:?}"));
-        }
-        for line in self.network.take_log() {
-            self.note(line);
-        }
-    }
-
-    // ---- a step ----
-
     async fn step(&mut self, step: usize, action: &Action) -> Holds {
         self.tally.steps += 1;
         let when = self.zone.readable_minute(self.known.now);
@@ -246,7 +115,7 @@ impl History {
         self.look(worked).await
     }
 
-    async fn look(&mut self, worked: Worked) -> Holds {
+    pub(super) async fn look(&mut self, worked: Worked) -> Holds {
         let process = self.process().await?;
         let before = std::mem::take(&mut self.known);
         let seen = before.seen();
@@ -329,428 +198,10 @@ impl History {
         }
         Ok(())
     }
+}
 
-    // ---- work and time ----
-
-    /// Does what is due, after `ms` of market time.
-    async fn work(&mut self, ms: i64) -> Holds<Worked> {
-        let to = self.known.now + ms;
-        for _ in 0..REPEATS_MAX {
-            let process = self.process().await?;
-            self.ready_other(&process).await?;
-            let advance = runner::advance(&process.market, if ms == 0 { To::Now } else { To::Moment(to) }, |_| {});
-            let lived = Self::survive(&process, advance).await;
-            self.after(&process);
-            match lived {
-                Lived::Died => self.bury_held(process),
-                Lived::Done(Ok(progress)) => {
-                    self.note(format!("  {} jobs, {} events", progress.jobs, progress.events));
-                    return Ok(Worked::Yes);
-                }
-                Lived::Done(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
-                Lived::Done(Err(error)) if error.code() == Some(Code::ClockBusy) => self.note("  the clock is busy".to_owned()),
-                // Another process has moved it there meanwhile.
-                Lived::Done(Err(error)) if error.code() == Some(Code::ClockBackwards) => return Ok(Worked::No),
-                Lived::Done(Err(error)) => return Err(fault("the work that is due", &error)),
-            }
-            self.machine.pass(11_000);
-        }
-        violated(Invariant::NothingOverdue, format!("the work is not done after {REPEATS_MAX} tries"))
-    }
-
-    fn bury_held(&mut self, process: Process) {
-        drop(process);
-        self.bury();
-    }
-
-    /// Another process stands ready to do the work when this one stands still.
-    async fn ready_other(&mut self, process: &Process) -> Holds {
-        if !process.gate.stands_still_soon() {
-            return Ok(());
-        }
-        let other = self.process_at(1 - self.at_work).await?;
-        other.gate.disarm();
-        let (market, machine) = (other.market, self.machine.clone());
-        process.gate.meanwhile(std::sync::Arc::new(move || {
-            let (market, machine) = (market.clone(), machine.clone());
-            Box::pin(async move {
-                machine.pass(120_000);
-                // What it could not do, the next work does.
-                let _ = runner::advance(&market, To::Now, |_| {}).await;
-            })
-        }));
-        Ok(())
-    }
-
-    // ---- requests ----
-
-    async fn ask(&mut self, who: Person, request: Request) -> Holds<Reply> {
-        let key = format!("k{}", self.answered.len());
-        let reply = self.ask_with(who, &request, &key, "").await?;
-        self.answered.push(Answered { request, who, key, reply: reply.clone() });
-        Ok(reply)
-    }
-
-    async fn ask_with(&mut self, who: Person, request: &Request, key: &str, other: &str) -> Holds<Reply> {
-        let reply = self.answer(who, request, key, other).await?;
-        match &reply {
-            Ok(answer) => {
-                self.tally.done += 1;
-                self.note(format!("  {answer}"));
-            }
-            Err(code) => {
-                self.tally.refused += 1;
-                self.note(format!("  refused: {}", code.key()));
-                self.nothing_changed(request).await?;
-            }
-        }
-        Ok(reply)
-    }
-
-    /// The answer to a request, which is repeated with its key until there is one.
-    async fn answer(&mut self, who: Person, request: &Request, key: &str, other: &str) -> Holds<Reply> {
-        for _ in 0..REPEATS_MAX {
-            let process = self.process().await?;
-            let market = process.market.clone();
-            let asked = async {
-                let ctx = market.ctx(Actor::User { user: who.user, account: who.account }, Locale::En).await?;
-                let (at, request, key, other) = (market.clone(), request.clone(), key.to_owned(), other.to_owned());
-                market.db().write(async move |tx| request.perform(tx, &ctx, &at, &key, &other).await).await
-            };
-            let lived = Self::survive(&process, asked).await;
-            drop(market);
-            self.after(&process);
-            match lived {
-                Lived::Died => self.bury_held(process),
-                Lived::Done(Ok(answer)) => return Ok(Ok(answer)),
-                Lived::Done(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
-                Lived::Done(Err(error)) => match error.code() {
-                    Some(code) => return Ok(Err(code)),
-                    None => return Err(fault(&format!("{request:?}"), &error)),
-                },
-            }
-        }
-        violated(Invariant::NothingOverdue, format!("{request:?} has no answer after {REPEATS_MAX} tries"))
-    }
-
-    /// A refusal leaves no trace.
-    async fn nothing_changed(&mut self, request: &Request) -> Holds {
-        let process = self.process().await?;
-        let read = process.market.db().read(async |tx| snapshot::trace(tx).await).await;
-        let trace = read.map_err(|error| fault("a database that can be read", &error))?;
-        if trace == self.known.trace() {
-            return Ok(());
-        }
-        violated(Invariant::Acknowledged, format!("{request:?} was refused, or came again, and changed something"))
-    }
-
-    async fn ask_and_hear(&mut self, who: Person, request: Request) -> Holds<Reply> {
-        let reply = self.ask(who, request.clone()).await?;
-        let before = std::mem::take(&mut self.known);
-        let heard = self.model.hear(&self.zone, &before, &request, &reply);
-        self.known = before;
-        heard.map(|()| reply)
-    }
-
-    async fn ask_only(&mut self, who: Person, request: Request) -> Holds {
-        self.ask_and_hear(who, request).await.map(drop)
-    }
-
-    // ---- actions ----
-
-    async fn act(&mut self, action: &Action) -> Holds<Worked> {
-        match action {
-            Action::Work => return self.work(0).await,
-            Action::Pass { ms } => return self.work(*ms).await,
-            Action::Idle { ms } => self.machine.pass(*ms),
-            Action::OtherProcess => self.at_work = 1 - self.at_work,
-            Action::Die => self.bury(),
-            Action::Fault(fault) => self.process().await?.gate.arm(*fault),
-            Action::Mood { seller, mood } => self.network.set_mood(place(*seller, self.people.shops.len()), *mood),
-            Action::Replay { pick } => self.replay(*pick).await?,
-            Action::LookAtInstance { pick } => self.look_at_instance(*pick).await?,
-            Action::Again { pick } => self.again(*pick).await?,
-            Action::Conflict { pick } => self.conflict(*pick).await?,
-            Action::SignUp
-            | Action::Deposit { .. }
-            | Action::DepositAgain { .. }
-            | Action::PayOut { .. }
-            | Action::Suspend { .. }
-            | Action::Resume { .. } => self.at_the_desk(action).await?,
-            Action::Buy { buyer, seller, wanted, paid } => self.buy(*buyer, *seller, wanted, *paid).await?,
-            Action::Pay { pick } => self.pay(*pick, |state| state == "pending_payment").await?,
-            Action::PayAny { pick } => self.pay(*pick, |_| true).await?,
-            Action::Cancel { pick } => {
-                if let Some((buyer, number)) = self.pick_order(*pick, |state, kind| state == "pending_payment" && kind != "UNSUBSCRIBE") {
-                    self.ask_only(buyer, Request::Cancel { buyer: buyer.account, number }).await?;
-                }
-            }
-            Action::Renew { .. }
-            | Action::Change { .. }
-            | Action::SetRenewing { .. }
-            | Action::Return { .. }
-            | Action::ReturnRenewal { .. } => self.of_subscription(action).await?,
-            Action::Hide { .. }
-            | Action::Show { .. }
-            | Action::RetireSku { .. }
-            | Action::RetireProduct { .. }
-            | Action::Reprice { .. }
-            | Action::Restart { .. } => self.of_seller(action).await?,
-        }
-        Ok(Worked::No)
-    }
-
-    /// What the operator is asked for.
-    async fn at_the_desk(&mut self, action: &Action) -> Holds {
-        let operator = self.people.operator;
-        match action {
-            Action::SignUp => {
-                let name = format!("buyer-{}", self.people.buyers.len());
-                if let Ok(answer) = self.ask_and_hear(operator, Request::SignUp { name }).await? {
-                    let id = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
-                    let (account, user) = (id("account").parse(), id("user").parse());
-                    if let (Ok(account), Ok(user)) = (account, user) {
-                        self.people.buyers.push(Person { account, user });
-                    }
-                }
-            }
-            Action::Deposit { buyer, minor } => {
-                let account = self.buyer(*buyer).account;
-                let reference = format!("bank-{}", self.answered.len());
-                self.ask_only(operator, Request::Deposit { account, minor: *minor, reference }).await?;
-            }
-            Action::DepositAgain { pick } => {
-                let known = &self.known.deposits;
-                let Some(deposit) = pick_of(known, *pick) else { return Ok(()) };
-                let (account, reference) = (self.buyer(*pick).account, deposit.reference.clone());
-                self.ask_only(operator, Request::Deposit { account, minor: 1_000, reference }).await?;
-            }
-            Action::PayOut { pick } => {
-                let payable: Vec<_> = self.known.statements.iter().filter(|it| it.payable > 0).map(|it| it.id.clone()).collect();
-                let Some(statement) = pick_of(&payable, *pick).and_then(|id| id.parse().ok()) else { return Ok(()) };
-                let reference = format!("payout-{}", self.answered.len());
-                self.ask_only(operator, Request::PayOut { statement, reference }).await?;
-            }
-            Action::Suspend { pick } => {
-                if let Some((_, sub)) = self.pick_sub(*pick, |sub| matches!(sub.state.as_str(), "in_use" | "frozen")) {
-                    self.ask_only(operator, Request::Suspend { sub }).await?;
-                }
-            }
-            Action::Resume { pick } => {
-                if let Some((_, sub)) = self.pick_sub(*pick, |sub| sub.suspended_at.is_some()) {
-                    self.ask_only(operator, Request::Resume { sub }).await?;
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    async fn buy(&mut self, buyer: Pick, seller: Pick, wanted: &[Wanted], paid: Paid) -> Holds {
-        let buyer = self.buyer(buyer);
-        let skus = self.people.shops[place(seller, self.people.shops.len())].skus;
-        let items: Vec<_> = wanted.iter().map(|wanted| item(skus, *wanted)).collect();
-        let placed = self.ask_and_hear(buyer, Request::Place { buyer: buyer.account, items, expected: None }).await?;
-        self.pay_placed(buyer, placed, paid).await
-    }
-
-    async fn pay_placed(&mut self, buyer: Person, placed: Reply, paid: Paid) -> Holds {
-        let Ok(answer) = placed else { return Ok(()) };
-        if paid == Paid::Later {
-            return Ok(());
-        }
-        self.look(Worked::No).await?;
-        let number = answer["number"].as_str().unwrap_or_default().to_owned();
-        self.ask_and_hear(buyer, Request::Pay { buyer: buyer.account, number }).await.map(drop)
-    }
-
-    async fn pay(&mut self, pick: Pick, wanted: impl Fn(&str) -> bool) -> Holds {
-        let Some((buyer, number)) = self.pick_order(pick, |state, kind| wanted(state) && kind != "UNSUBSCRIBE") else { return Ok(()) };
-        self.ask_and_hear(buyer, Request::Pay { buyer: buyer.account, number }).await.map(drop)
-    }
-
-    async fn of_subscription(&mut self, action: &Action) -> Holds {
-        let alive = |sub: &SubRow| matches!(sub.state.as_str(), "in_use" | "frozen");
-        match action {
-            Action::Renew { pick, months, changes, paid } => {
-                let Some((buyer, sub)) = self.pick_sub(*pick, |sub| alive(sub) && sub.mode == "PERIOD") else { return Ok(()) };
-                let mut input = RenewalInput::same(period(*months));
-                if *changes {
-                    let row = self.known.sub(&sub.to_string());
-                    input.quantity = row.map(|row| 1 + (row.quantity % 5));
-                    if !self.check_renewal(buyer, sub, &input).await? {
-                        return Ok(());
-                    }
-                }
-                let placed = self.ask_and_hear(buyer, Request::PlaceRenewal { buyer: buyer.account, sub, input }).await?;
-                self.pay_placed(buyer, placed, *paid).await
-            }
-            Action::Change { pick, pro, more, paid } => {
-                let Some((buyer, sub)) = self.pick_sub(*pick, |sub| alive(sub) && sub.mode == "PERIOD") else { return Ok(()) };
-                let Some(row) = self.known.sub(&sub.to_string()) else { return Ok(()) };
-                let quantity = row.quantity + more;
-                let same: Option<SkuId> = row.sku.parse().ok();
-                let shop = self.people.shops.iter().find(|shop| shop.who.account.to_string() == row.seller);
-                let Some(sku) = shop.and_then(|shop| if *pro { Some(shop.skus[1]) } else { same }) else { return Ok(()) };
-                let placed = self.ask_and_hear(buyer, Request::PlaceChange { buyer: buyer.account, sub, sku, quantity }).await?;
-                self.pay_placed(buyer, placed, *paid).await
-            }
-            Action::SetRenewing { pick, renewing, stale } => {
-                let Some((buyer, sub)) = self.pick_sub(*pick, |sub| alive(sub) || sub.state == "opening") else { return Ok(()) };
-                let version = self.known.sub(&sub.to_string()).map_or(0, |row| row.version) - i64::from(*stale);
-                let request = Request::SetRenewing { buyer: buyer.account, sub, version, renewal: renewal(*renewing) };
-                self.ask_and_hear(buyer, request).await.map(drop)
-            }
-            Action::Return { pick } => {
-                let Some((buyer, sub)) = self.pick_sub(*pick, alive) else { return Ok(()) };
-                self.ask_and_hear(buyer, Request::Return { buyer: buyer.account, sub }).await.map(drop)
-            }
-            Action::ReturnRenewal { pick } => {
-                let Some((buyer, number)) = self.pick_order(*pick, |state, kind| kind == "RENEW" && state != "cancelled") else {
-                    return Ok(());
-                };
-                self.ask_and_hear(buyer, Request::ReturnRenewal { buyer: buyer.account, number }).await.map(drop)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn of_seller(&mut self, action: &Action) -> Holds {
-        let shop = |this: &Self, seller: Pick| -> Shop { this.people.shops[place(seller, this.people.shops.len())].clone() };
-        match action {
-            Action::Hide { seller } => {
-                let Shop { who, product, .. } = shop(self, *seller);
-                self.ask_and_hear(who, Request::Hide { seller: who.account, product }).await.map(drop)
-            }
-            Action::Show { seller } => {
-                let Shop { who, product, .. } = shop(self, *seller);
-                self.ask_and_hear(who, Request::Show { seller: who.account, product }).await.map(drop)
-            }
-            Action::RetireSku { seller, sku } => {
-                let Shop { who, skus, .. } = shop(self, *seller);
-                self.ask_and_hear(who, Request::RetireSku { seller: who.account, sku: skus[place(*sku, skus.len())] }).await.map(drop)
-            }
-            Action::RetireProduct { seller } => {
-                let Shop { who, product, .. } = shop(self, *seller);
-                self.ask_and_hear(who, Request::RetireProduct { seller: who.account, product }).await.map(drop)
-            }
-            Action::Reprice { seller, percent } => {
-                let Shop { who, product, .. } = shop(self, *seller);
-                let process = self.process().await?;
-                let read = process.market.db().read(async move |tx| catalog::get_of_seller(tx, who.account, product).await).await;
-                let draft = read.map_err(|error| fault("a seller's product", &error))?.draft;
-                let content = Box::new(repriced(draft, *percent));
-                self.ask_and_hear(who, Request::Revise { seller: who.account, product, content }).await.map(drop)
-            }
-            Action::Restart { pick } => {
-                let restartable = |state: &str| matches!(state, "gave_up" | "waiting" | "polling");
-                let calls: Vec<_> = self.known.calls.iter().filter(|call| restartable(&call.state)).map(|call| call.id.clone()).collect();
-                let Some(id) = pick_of(&calls, *pick).cloned() else { return Ok(()) };
-                self.restart(&id).await
-            }
-            _ => Ok(()),
-        }
-    }
-
-    async fn restart(&mut self, id: &str) -> Holds {
-        let of = self.known.calls.iter().find(|call| call.id == id).and_then(|call| self.known.sub(&call.sub));
-        let who = of.and_then(|sub| self.people.shops.iter().find(|shop| shop.who.account.to_string() == sub.seller)).map(|shop| shop.who);
-        let (Some(who), Ok(call)) = (who, id.parse()) else { return Ok(()) };
-        self.ask_only(who, Request::Restart { seller: who.account, call }).await.map(drop)
-    }
-
-    // ---- requests that call a seller themselves ----
-
-    async fn calling<T>(&mut self, work: impl AsyncFnOnce(&Market, &Ctx) -> Result<T>) -> Holds<Option<T>> {
-        let process = self.process().await?;
-        process.gate.forget_standstills();
-        let market = process.market.clone();
-        let asked = async {
-            let ctx = market.ctx(Actor::System("simulation"), Locale::En).await?;
-            work(&market, &ctx).await
-        };
-        let lived = Self::survive(&process, asked).await;
-        drop(market);
-        self.after(&process);
-        match lived {
-            Lived::Died => self.bury_held(process),
-            Lived::Done(Ok(value)) => return Ok(Some(value)),
-            Lived::Done(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
-            Lived::Done(Err(error)) => match error.code() {
-                Some(code) => self.note(format!("  refused: {}", code.key())),
-                None => return Err(fault("a request that calls a seller", &error)),
-            },
-        }
-        Ok(None)
-    }
-
-    async fn check_renewal(&mut self, buyer: Person, sub: SubscriptionId, input: &RenewalInput) -> Holds<bool> {
-        let input = input.clone();
-        let asked = self.calling(async move |market, ctx| delivery::check_renewal(market, ctx, buyer.account, sub, &input).await).await?;
-        self.look(Worked::No).await?;
-        Ok(asked.is_some())
-    }
-
-    async fn replay(&mut self, pick: Pick) -> Holds {
-        let Some(call) = pick_of(&self.known.calls, pick) else { return Ok(()) };
-        let (Ok(id), Some(sub)) = (call.id.parse(), self.known.sub(&call.sub)) else { return Ok(()) };
-        let Ok(seller) = sub.seller.parse() else { return Ok(()) };
-        self.calling(async move |market, ctx| delivery::replay(market, ctx, seller, id).await).await.map(drop)
-    }
-
-    async fn look_at_instance(&mut self, pick: Pick) -> Holds {
-        let Some((buyer, sub)) = self.pick_sub(pick, |_| true) else { return Ok(()) };
-        self.calling(async move |market, ctx| delivery::instance(market, ctx, buyer.account, sub).await).await.map(drop)
-    }
-
-    // ---- the same key again ----
-
-    async fn again(&mut self, pick: Pick) -> Holds {
-        let done: Vec<_> = (0..self.answered.len()).filter(|place| self.answered[*place].reply.is_ok()).collect();
-        let Some(Answered { request, who, key, reply }) = pick_of(&done, pick).map(|place| &self.answered[*place]) else { return Ok(()) };
-        let (request, who, key, first) = (request.clone(), *who, key.clone(), reply.clone());
-        let second = self.ask_with(who, &request, &key, "").await?;
-        if second != first {
-            return violated(Invariant::Acknowledged, format!("{request:?} was answered {first:?}, and {second:?} when it came again"));
-        }
-        self.nothing_changed(&request).await
-    }
-
-    async fn conflict(&mut self, pick: Pick) -> Holds {
-        let done: Vec<_> = (0..self.answered.len()).filter(|place| self.answered[*place].reply.is_ok()).collect();
-        let Some(Answered { request, who, key, .. }) = pick_of(&done, pick).map(|place| &self.answered[*place]) else { return Ok(()) };
-        let (request, who, key) = (request.clone(), *who, key.clone());
-        let reply = self.ask_with(who, &request, &key, "another request").await?;
-        if reply != Err(Code::IdempotencyConflict) {
-            return violated(Invariant::Acknowledged, format!("another request with the key of {request:?} was answered {reply:?}"));
-        }
-        Ok(())
-    }
-
-    // ---- who and what ----
-
-    fn buyer(&self, pick: Pick) -> Person {
-        self.people.buyers[place(pick, self.people.buyers.len())]
-    }
-
-    fn person(&self, account: &str) -> Option<Person> {
-        self.people.buyers.iter().find(|person| person.account.to_string() == account).copied()
-    }
-
-    fn pick_order(&self, pick: Pick, wanted: impl Fn(&str, &str) -> bool) -> Option<(Person, String)> {
-        let fitting: Vec<_> = self.known.orders.iter().filter(|order| wanted(&order.state, &order.kind)).collect();
-        let order = pick_of(&fitting, pick)?;
-        Some((self.person(&order.buyer)?, order.number.clone()))
-    }
-
-    fn pick_sub(&self, pick: Pick, wanted: impl Fn(&SubRow) -> bool) -> Option<(Person, SubscriptionId)> {
-        let fitting: Vec<_> = self.known.subs.iter().filter(|sub| wanted(sub)).collect();
-        let sub = pick_of(&fitting, pick)?;
-        Some((self.person(&sub.buyer)?, sub.id.parse().ok()?))
-    }
-
-    // ---- the end ----
-
+/// The end.
+impl History {
     /// Everybody is sound again, what was given up is restarted, and everything comes to its end.
     async fn end(&mut self) -> Holds {
         self.note("the end".to_owned());
@@ -791,11 +242,15 @@ impl History {
         if let Some(call) = self.known.calls.iter().find(|call| matches!(call.state.as_str(), "queued" | "waiting" | "polling")) {
             return violated(Invariant::NothingOverdue, format!("{call:?} has not ended though its seller is sound"));
         }
-        match self.known.orders.iter().find(|order| matches!(order.state.as_str(), "processing" | "refunding") && order.kind != "NEW") {
-            Some(order) if self.known.lines_of(&order.number).any(|line| line.state == "processing") => {
-                violated(Invariant::NothingOverdue, format!("{order:?} is not decided though its seller is sound"))
-            }
-            _ => Ok(()),
+        // A seller who named an instance that they do not have can do nothing with it.
+        let honest = |seller: &str| {
+            let place = self.people.shops.iter().position(|shop| shop.who.account.to_string() == seller);
+            place.is_none_or(|place| !self.network.is_muddled(place))
+        };
+        let open = |order: &&OrderRow| matches!(order.state.as_str(), "processing" | "refunding") && honest(&order.seller);
+        match self.known.orders.iter().find(open) {
+            Some(order) => violated(Invariant::NothingOverdue, format!("{order:?} is not decided though its seller is sound")),
+            None => Ok(()),
         }
     }
 
@@ -856,40 +311,4 @@ impl History {
         }
         Ok(())
     }
-}
-
-fn fault(of: &str, error: &Error) -> Violation {
-    let cause = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    Violation { invariant: Invariant::NoFault, what: format!("{of}: {error}: {cause}") }
-}
-
-fn place(pick: Pick, of: usize) -> usize {
-    usize::try_from(pick).unwrap_or(0) % of.max(1)
-}
-
-fn pick_of<T>(of: &[T], pick: Pick) -> Option<&T> {
-    of.get(place(pick, of.len()))
-}
-
-fn period(months: i64) -> Period {
-    if months % 12 == 0 { Period { unit: PeriodUnit::Year, count: months / 12 } } else { Period { unit: PeriodUnit::Month, count: months } }
-}
-
-fn renewal(renewing: Renewing) -> Renewal {
-    let auto = |unit, times| Renewal { mode: RenewalMode::Auto, period: Some(Period { unit, count: 1 }), times };
-    match renewing {
-        Renewing::ByHand => Renewal::MANUAL,
-        Renewing::Monthly(times) => auto(PeriodUnit::Month, times),
-        Renewing::Yearly => auto(PeriodUnit::Year, None),
-        Renewing::Never => Renewal { mode: RenewalMode::None, ..Renewal::MANUAL },
-    }
-}
-
-fn item(skus: [SkuId; 3], wanted: Wanted) -> PurchaseItem {
-    let sku = place(wanted.sku, skus.len());
-    if sku == 2 {
-        return PurchaseItem { sku_id: skus[2], period: None, quantity: 1, renewal: None };
-    }
-    let renewal = Some(renewal(wanted.renewing));
-    PurchaseItem { sku_id: skus[sku], period: Some(period(wanted.months)), quantity: wanted.quantity, renewal }
 }
