@@ -116,9 +116,12 @@ impl Tree {
     }
 
     fn find(&self, processes: &Processes, workspace: &Workspace, seeds: u64) -> Result<Option<Found>> {
+        // Cargo tells the crates of two copies apart by nothing that matters: they must not share a target folder.
+        let target = self.0.join("target");
         let mut build = workspace.cargo();
-        processes.run(build.current_dir(&self.0).args(["build", "--quiet", "--locked"]).args(simulate::PROGRAM))?;
-        let mut live = workspace.command(workspace.target.join("debug/simulate"));
+        build.current_dir(&self.0).env("CARGO_TARGET_DIR", &target);
+        processes.run(build.args(["build", "--quiet", "--locked"]).args(simulate::PROGRAM))?;
+        let mut live = workspace.command(target.join("debug/simulate"));
         let (status, said) = processes.listen(live.arg("--first").arg("--seeds").arg(format!("0..{seeds}")))?;
         match status.code() {
             Some(0) => Ok(None),
