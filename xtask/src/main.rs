@@ -5,6 +5,7 @@
 //!   ([`test`]).
 //! - `fuzz` looks for bytes that break a parser ([`fuzz`]).
 //! - `postgres` runs one command beside a throw-away PostgreSQL ([`postgres`]).
+//! - `simulate` lives histories of the simulator ([`simulate`]); `planted` shows that it finds bugs ([`planted`]).
 //!
 //! Invariants: nothing is written into the clone; everything installed for the tests lives in `<target>/test-env`, save for
 //! Debian packages; whatever a command starts is gone when it ends, however it ends.
@@ -16,10 +17,12 @@ mod debian;
 mod demo;
 mod dependencies;
 mod fuzz;
+mod planted;
 mod postgres;
 mod process;
 mod python;
 mod report;
+mod simulate;
 mod test;
 mod tools;
 mod walls;
@@ -51,6 +54,12 @@ commands of this repository
 
   cargo xtask postgres [--durable] -- COMMAND…
       run COMMAND beside a throw-away PostgreSQL, with YUNSHI_TEST_ENGINE and YUNSHI_TEST_DATABASE_URL set
+
+  cargo xtask simulate [--engine sqlite|postgres] [--seed N | --seeds A..B | --minutes M | --hours H] [--threads T] [--first]
+      live histories of the simulator (docs/simulation.md) and print each that breaks something, made short
+
+  cargo xtask planted [--seeds N] [NAME…]
+      build the program once more for each bug of crates/testkit/planted and show which seed finds it
 ";
 
 /// Exit code of a command ended by Ctrl-C, as shells report it (128 + SIGINT).
@@ -89,6 +98,8 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
         "test" => test::run(processes, args),
         "fuzz" => fuzz::run(processes, &args),
         "postgres" => postgres::run(processes, args),
+        "simulate" => simulate::run(processes, args),
+        "planted" => planted::run(processes, &args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

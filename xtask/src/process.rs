@@ -68,6 +68,13 @@ impl Processes {
         Ok(stdout)
     }
 
+    /// Runs to the end and keeps what it wrote, however it ended; errors go to our own terminal. Fails when the command cannot start.
+    pub(crate) fn listen(&self, command: &mut Command) -> Result<(ExitStatus, String)> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
+        let output = self.wait(command, true)?;
+        Ok((output.status, String::from_utf8_lossy(&output.stdout).into_owned()))
+    }
+
     /// Runs a developer's own command, which keeps our input and, at a terminal, gets the terminal's signals itself. Answers
     /// how it ended. Fails when it cannot start.
     pub(crate) fn hand_over(&self, command: &mut Command) -> Result<ExitStatus> {

@@ -32,6 +32,11 @@ impl Error {
         Self::Broken(text.into().into())
     }
 
+    /// What a caller hears of a commit that was lost, or whose answer was.
+    pub(crate) fn lost_commit() -> Self {
+        Self::Unavailable("the commit failed; repeat the request to learn whether it took place".to_owned())
+    }
+
     /// The code, when this is the business saying no.
     #[must_use]
     pub fn code(&self) -> Option<Code> {

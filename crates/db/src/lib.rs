@@ -100,6 +100,20 @@ pub enum Durability {
     Relaxed,
 }
 
+/// What becomes of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It takes place, and the caller hears of it.
+    Done,
+    /// It does not take place, as when the disk fails; the caller hears that.
+    Lost,
+    /// It takes place, but its answer is lost: the caller hears of a failure.
+    Unanswered,
+}
+
+/// Asked before each commit that has something to keep, on the thread that commits.
+pub type AtCommit = Arc<dyn Fn() -> Fate + Send + Sync>;
+
 /// How to open a database.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -148,9 +162,17 @@ impl Db {
     /// # Errors
     /// [`Error::Unavailable`] when the file cannot be opened or the server does not answer, with what to look at.
     pub async fn open(options: Options) -> Result<Self> {
+        Self::open_with_fate(options, Arc::new(|| Fate::Done)).await
+    }
+
+    /// Opens the database so that `at_commit` decides what becomes of each commit: for those who try what follows when one is lost.
+    ///
+    /// # Errors
+    /// As [`Db::open`].
+    pub async fn open_with_fate(options: Options, at_commit: AtCommit) -> Result<Self> {
         let backend = match &options.location {
-            Location::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, options.durability, options.connections)?),
-            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options).await?),
+            Location::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, options.durability, options.connections, at_commit)?),
+            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options, at_commit).await?),
         };
         Ok(Self(Arc::new(Shared { backend, location: options.location, jobs_added: Notify::new() })))
     }

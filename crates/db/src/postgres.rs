@@ -19,7 +19,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 use crate::sqlite::panic_text;
 use crate::tls;
 use crate::tx::Connection;
-use crate::{Durability, Error, Options, Result, Row, Statement, Tx};
+use crate::{AtCommit, Durability, Error, Fate, Options, Result, Row, Statement, Tx};
 
 /// A connection taken from the pool.
 pub(crate) type Client = Object;
@@ -36,10 +36,11 @@ type Task = Box<dyn FnOnce(Pool) -> LocalBoxFuture<'static, ()> + Send>;
 pub(crate) struct Postgres {
     threads: Vec<mpsc::UnboundedSender<Task>>,
     turn: AtomicUsize,
+    at_commit: AtCommit,
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self> {
+    pub(crate) async fn open(url: &str, options: &Options, at_commit: AtCommit) -> Result<Self> {
         let mut config =
             Config::from_str(url).map_err(|e| Error::Unavailable(format!("the PostgreSQL address is wrong: {}", chain(&e))))?;
         config.application_name("yunshi").connect_timeout(Duration::from_secs(10));
@@ -81,7 +82,7 @@ impl Postgres {
                 .map_err(|e| Error::Unavailable(e.to_string()))?;
             threads.push(sender);
         }
-        let postgres = Self { threads, turn: AtomicUsize::new(0) };
+        let postgres = Self { threads, turn: AtomicUsize::new(0), at_commit };
         postgres.read(async |_tx| Ok(())).await?;
         Ok(postgres)
     }
@@ -108,11 +109,12 @@ impl Postgres {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
     {
+        let at_commit = self.at_commit.clone();
         self.on_a_thread(move |pool| {
             Box::pin(async move {
                 let mut tries = 0;
                 loop {
-                    match once(&pool, "BEGIN ISOLATION LEVEL SERIALIZABLE", "COMMIT", &work).await {
+                    match once(&pool, "BEGIN ISOLATION LEVEL SERIALIZABLE", End::Commit(&*at_commit), &work).await {
                         Err(Error::Again) if tries < TRIES_MAX => tries += 1,
                         Err(Error::Again) => {
                             return Err(Error::Unavailable("too many transactions met at the same rows; try again".to_owned()));
@@ -133,7 +135,7 @@ impl Postgres {
     {
         self.on_a_thread(move |pool| {
             Box::pin(async move {
-                let (value, _) = once(&pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "ROLLBACK", &work).await?;
+                let (value, _) = once(&pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", End::Rollback, &work).await?;
                 Ok(value)
             })
         })
@@ -189,7 +191,27 @@ async fn connect(pool: &Pool) -> Result<Client> {
     })
 }
 
-async fn once<T, F>(pool: &Pool, begin: &str, end: &str, work: &F) -> Result<(T, bool)>
+/// How a transaction ends whose closure went well.
+#[derive(Clone, Copy)]
+enum End<'a> {
+    Commit(&'a dyn Fn() -> Fate),
+    Rollback,
+}
+
+async fn end_well(client: &Client, end: End<'_>) -> Result<()> {
+    let fate = match end {
+        End::Commit(at_commit) => at_commit(),
+        End::Rollback => Fate::Lost,
+    };
+    let text = if fate == Fate::Lost { "ROLLBACK" } else { "COMMIT" };
+    client.batch_execute(text).await.map_err(|e| error(&e, None))?;
+    match (end, fate) {
+        (End::Commit(_), Fate::Lost | Fate::Unanswered) => Err(Error::lost_commit()),
+        (End::Commit(_), Fate::Done) | (End::Rollback, _) => Ok(()),
+    }
+}
+
+async fn once<T, F>(pool: &Pool, begin: &str, end: End<'_>, work: &F) -> Result<(T, bool)>
 where
     F: AsyncFn(&mut Tx) -> Result<T>,
 {
@@ -204,7 +226,7 @@ where
     drop(tx);
     match outcome {
         Ok(value) => {
-            client.batch_execute(end).await.map_err(|e| error(&e, None))?;
+            end_well(&client, end).await?;
             Ok((value, jobs_added))
         }
         Err(why) => {

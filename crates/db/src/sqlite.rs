@@ -16,7 +16,7 @@ use rusqlite::{Connection as Raw, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 use crate::tx::Connection;
-use crate::{Durability, Error, Result, Row, Statement, Tx};
+use crate::{AtCommit, Durability, Error, Fate, Result, Row, Statement, Tx};
 
 /// Closures that share one commit at most: a longer batch would make its first caller wait for nothing.
 const BATCH_MAX: usize = 256;
@@ -118,12 +118,12 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path, durability: Durability, readers: usize) -> Result<Self> {
+    pub(crate) fn open(path: &Path, durability: Durability, readers: usize, at_commit: AtCommit) -> Result<Self> {
         let names = Arc::new(Mutex::new(ConstraintNames::new()));
         let session = Session { raw: open_raw(path, durability, Access::Write)?, names: names.clone() };
         session.learn_names()?;
         let (writer, queue) = channel();
-        let mut threads = vec![spawn("yunshi-db-write", move || write_loop(session, &queue))?];
+        let mut threads = vec![spawn("yunshi-db-write", move || write_loop(session, &queue, &*at_commit))?];
         let mut senders = Vec::new();
         for n in 0..readers.clamp(1, 8) {
             let session = Session { raw: open_raw(path, durability, Access::Read)?, names: names.clone() };
@@ -245,7 +245,7 @@ fn begin_wal(raw: &Raw) -> rusqlite::Result<()> {
     }
 }
 
-fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
+fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn Fn() -> Fate) {
     let session = Rc::new(session);
     while let Ok(first) = queue.recv() {
         if let Err(error) = session.batch("BEGIN IMMEDIATE") {
@@ -255,9 +255,13 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
         let started = Instant::now();
         let mut batch = Vec::new();
         let mut next = Some(first);
-        let mut lost = None;
+        let (mut lost, mut changed) = (None, false);
         while let Some(mut work) = next {
-            let kept = session.in_savepoint(|| work.run(&session));
+            let kept = session.in_savepoint(|| {
+                let keep = work.run(&session);
+                changed |= keep;
+                keep
+            });
             batch.push(work);
             // A full disk or an I/O error makes the engine undo the whole transaction, not only the savepoint.
             if session.raw.is_autocommit() {
@@ -273,7 +277,7 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
             next = if full { None } else { queue.try_recv().ok() };
         }
         let committed = match lost {
-            None => session.batch("COMMIT"),
+            None => session.commit(if changed { at_commit() } else { Fate::Done }),
             Some(error) => Err(error),
         };
         if committed.is_err() && !session.raw.is_autocommit() {
@@ -302,6 +306,14 @@ fn read_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
 impl Session {
     fn batch(&self, text: &str) -> Result<()> {
         self.raw.execute_batch(text).map_err(|e| self.error(e))
+    }
+
+    fn commit(&self, fate: Fate) -> Result<()> {
+        match fate {
+            Fate::Done => self.batch("COMMIT"),
+            Fate::Lost => Err(Error::lost_commit()),
+            Fate::Unanswered => self.batch("COMMIT").and_then(|()| Err(Error::lost_commit())),
+        }
     }
 
     /// Runs one closure of a batch so that its failure undoes nothing of the others.

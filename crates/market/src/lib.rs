@@ -17,6 +17,7 @@ pub mod edition;
 pub mod idempotency;
 pub mod ledger;
 pub mod lifecycle;
+mod machine;
 mod market;
 pub mod notices;
 pub mod orders;
@@ -32,4 +33,5 @@ pub mod vault;
 pub mod views;
 
 pub use clock::{Clock, ClockReport, Ticking};
+pub use machine::MachineTime;
 pub use market::{MIGRATIONS, Market, Mode, Setup};

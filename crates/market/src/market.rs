@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use db::{Db, Migration, Result, Tx, sql};
 use kernel::{Actor, Ctx, Entropy, Locale, RequestId};
 
 use crate::clock::Clock;
 use crate::edition::Edition;
+use crate::machine::MachineTime;
 use crate::vault::Vault;
 
 macro_rules! migrations {
@@ -61,6 +61,7 @@ pub struct Setup {
 struct Inner {
     db: Db,
     clock: Clock,
+    machine: MachineTime,
     edition: Edition,
     vault: Vault,
     entropy: Entropy,
@@ -79,7 +80,15 @@ impl Market {
     /// # Errors
     /// [`db::Error::Unavailable`] when the database holds a market of the other mode or currency, with what to do.
     pub async fn open(setup: Setup) -> Result<Self> {
-        let wall = wall_now();
+        Self::open_at(setup, MachineTime::real()).await
+    }
+
+    /// The same on a machine with a time of its own: in a simulation.
+    ///
+    /// # Errors
+    /// As [`Market::open`].
+    pub async fn open_at(setup: Setup, machine: MachineTime) -> Result<Self> {
+        let wall = machine.now();
         let (mode, currency) = (setup.mode, setup.edition.currency);
         setup
             .db
@@ -95,7 +104,7 @@ impl Market {
         let Setup { db, edition, entropy, outbound, .. } = setup;
         // A later start goes on after an earlier one: there are fewer acts than one in 16 ms of the machine's time, on average.
         let turn = AtomicU64::new(u64::try_from(wall / 16).unwrap_or(0));
-        Ok(Self(Arc::new(Inner { db, clock, edition, vault, entropy, turn, outbound })))
+        Ok(Self(Arc::new(Inner { db, clock, machine, edition, vault, entropy, turn, outbound })))
     }
 
     /// The database.
@@ -108,6 +117,12 @@ impl Market {
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.0.clock
+    }
+
+    /// The machine's time. Leases, sessions and signatures go by it; the business goes by [`Ctx::now`].
+    #[must_use]
+    pub fn machine(&self) -> &MachineTime {
+        &self.0.machine
     }
 
     /// The numbers of the business.
@@ -139,7 +154,7 @@ impl Market {
     /// # Errors
     /// Those of the database: a sandbox's clock stands there.
     pub async fn ctx(&self, actor: Actor, locale: Locale) -> Result<Ctx> {
-        let wall = wall_now();
+        let wall = self.0.machine.now();
         let now = self.0.clock.now(&self.0.db, wall).await?;
         Ok(self.ctx_at(now, actor, locale))
     }
@@ -148,14 +163,9 @@ impl Market {
     #[must_use]
     pub fn ctx_at(&self, now: i64, actor: Actor, locale: Locale) -> Ctx {
         let entropy = self.entropy();
-        let wall = wall_now();
+        let wall = self.0.machine.now();
         Ctx { now, wall, actor, locale, request_id: RequestId::new(wall, &entropy), entropy }
     }
-}
-
-/// The machine's time, ms UTC. Leases, sessions and signatures go by it; the business goes by [`Ctx::now`].
-pub(crate) fn wall_now() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// The fact that proves a master key, and what is sealed in it.

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
-use crate::market::{Market, wall_now};
+use crate::market::Market;
 use crate::{accounts, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
 
 /// How long a worker holds a job, ms of wall time: longer than the slowest call and its transaction.
@@ -30,8 +30,10 @@ const REST: Duration = Duration::from_millis(500);
 const ROUND: i64 = 200;
 /// Ledger transactions sealed in one transaction.
 const SEAL_ROUND: i64 = 1_000;
-/// How long one waits for somebody else to finish moving the clock.
-const CLOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one waits for somebody else to finish moving the clock, ms of wall time.
+const CLOCK_PATIENCE_MS: i64 = 10_000;
+/// How long one waits before looking again whether somebody else has finished.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// How the runner works.
 #[derive(Clone, Copy, Debug)]
@@ -74,8 +76,8 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
             tracing::warn!(error = %error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "a round of the runner failed; it goes on");
             false
         });
-        if wall_now() - last_upkeep > kernel::HOUR_MS {
-            last_upkeep = wall_now();
+        if market.machine().now() - last_upkeep > kernel::HOUR_MS {
+            last_upkeep = market.machine().now();
             upkeep(&market).await;
         }
         while running.try_join_next().is_some() {}
@@ -91,7 +93,7 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
 
 /// What is done once an hour: the month's settlement is in the queue; old idempotency keys and sessions are not kept.
 async fn upkeep(market: &Market) {
-    let wall = wall_now();
+    let wall = market.machine().now();
     let done = async {
         let now = market.ctx(Actor::System("runner"), Locale::En).await?.now;
         schedule(market, now).await?;
@@ -105,7 +107,7 @@ async fn upkeep(market: &Market) {
 
 /// One round in production; true when there may be more to do at once.
 async fn round(market: &Market, settings: RunnerSettings, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<bool> {
-    let now = wall_now();
+    let now = market.machine().now();
     let sealed = seal(market, now).await?;
     if next_due(market).await?.is_none_or(|due| due > now) {
         return Ok(sealed >= SEAL_ROUND.unsigned_abs());
@@ -177,18 +179,18 @@ pub async fn advance(market: &Market, to: To, mut tell: impl FnMut(Progress)) ->
 }
 
 async fn take_clock(market: &Market, mover: &str) -> Result<()> {
-    let deadline = tokio::time::Instant::now() + CLOCK_PATIENCE;
+    let deadline = market.machine().now() + CLOCK_PATIENCE_MS;
     loop {
-        let (clock, name) = (*market.clock(), mover.to_owned());
+        let (clock, name, wall) = (*market.clock(), mover.to_owned(), market.machine().now());
         let take = async move |tx: &mut Tx| {
             let abandoned = clock.mover(tx).await?.is_some();
-            clock.take(tx, &name, wall_now(), MOVER_LEASE_MS).await?;
+            clock.take(tx, &name, wall, MOVER_LEASE_MS).await?;
             // Nobody but the mover works in a sandbox: what is held, is held by one who died.
             if abandoned { jobs::release(tx).await } else { Ok(0) }
         };
         match market.db().write(take).await {
-            Err(error) if error.code() == Some(Code::ClockBusy) && tokio::time::Instant::now() < deadline => {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+            Err(error) if error.code() == Some(Code::ClockBusy) && wall < deadline => {
+                market.machine().pause(GLANCE).await;
             }
             other => return other.map(drop),
         }
@@ -196,8 +198,8 @@ async fn take_clock(market: &Market, mover: &str) -> Result<()> {
 }
 
 async fn hold_clock(market: &Market, mover: &str) {
-    let (clock, mover) = (*market.clock(), mover.to_owned());
-    let held = market.db().write(async move |tx| clock.take(tx, &mover, wall_now(), MOVER_LEASE_MS).await).await;
+    let (clock, mover, wall) = (*market.clock(), mover.to_owned(), market.machine().now());
+    let held = market.db().write(async move |tx| clock.take(tx, &mover, wall, MOVER_LEASE_MS).await).await;
     if let Err(error) = held {
         tracing::warn!(%error, "the sandbox clock may be lost to another mover; its next move will tell");
     }
@@ -231,7 +233,7 @@ async fn drive(market: &Market, mover: &str, to: To, tell: &mut impl FnMut(Progr
             if patience > 4_000 {
                 return Err(Refusal::new(Code::ClockBusy).into());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            market.machine().pause(GLANCE).await;
         } else {
             patience = 0;
         }
@@ -247,10 +249,10 @@ async fn drive(market: &Market, mover: &str, to: To, tell: &mut impl FnMut(Progr
 }
 
 async fn set_clock(market: &Market, mover: &str, to: i64) -> Result<()> {
-    let (clock, mover) = (*market.clock(), mover.to_owned());
+    let (clock, mover, wall) = (*market.clock(), mover.to_owned(), market.machine().now());
     market
         .db()
-        .write(async move |tx| match clock.set(tx, &mover, wall_now(), MOVER_LEASE_MS, to).await {
+        .write(async move |tx| match clock.set(tx, &mover, wall, MOVER_LEASE_MS, to).await {
             // A clock that ticks may have passed the moment by itself.
             Err(error) if error.code() == Some(Code::ClockBackwards) => Ok(()),
             other => other,
@@ -303,7 +305,7 @@ async fn seal(market: &Market, now: i64) -> Result<u64> {
 
 async fn claim(market: &Market, now: i64, limit: i64, lane_max: i64) -> Result<Vec<Lease>> {
     let token = hex::encode(market.entropy().bytes::<16>());
-    let wall = wall_now();
+    let wall = market.machine().now();
     market.db().write(async move |tx| jobs::claim(tx, now, wall, LEASE_MS, &token, limit, lane_max).await).await
 }
 

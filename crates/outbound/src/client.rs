@@ -15,6 +15,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     address::{GuardedResolver, Policy, check_url},
+    carrier::Carrier,
     error::{BuildError, CallError, CallFailure},
 };
 
@@ -80,10 +81,17 @@ pub struct Response {
 /// The guarded client. Cheap to clone; clones share their connections.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    line: Line,
     policy: Policy,
     timeout: Duration,
     body_max_bytes: usize,
+}
+
+/// What takes a request to its server.
+#[derive(Debug, Clone)]
+enum Line {
+    Http(reqwest::Client),
+    Carried(Arc<dyn Carrier>),
 }
 
 impl Client {
@@ -94,7 +102,7 @@ impl Client {
     /// When that file is no PEM file with certificates, or the HTTP client cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config(settings.extra_ca_file)?)
+            .tls_backend_preconfigured(tls_config(settings.extra_ca_file.clone())?)
             .dns_resolver(GuardedResolver { policy: settings.policy.addresses })
             .no_proxy()
             .redirect(redirect::Policy::none())
@@ -105,7 +113,18 @@ impl Client {
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build()?;
-        Ok(Self { http, policy: settings.policy, timeout: settings.timeout, body_max_bytes: settings.body_max_bytes })
+        Ok(Self::on(Line::Http(http), &settings))
+    }
+
+    /// A client whose requests `carrier` takes to their servers instead of the network; every check and limit stays, save those of
+    /// connecting.
+    #[must_use]
+    pub fn carried_by(carrier: Arc<dyn Carrier>, settings: &Settings) -> Self {
+        Self::on(Line::Carried(carrier), settings)
+    }
+
+    const fn on(line: Line, settings: &Settings) -> Self {
+        Self { line, policy: settings.policy, timeout: settings.timeout, body_max_bytes: settings.body_max_bytes }
     }
 
     /// Posts a JSON text. `headers` may replace the content type `application/json`.
@@ -114,17 +133,31 @@ impl Client {
     /// When no complete answer came: see [`CallFailure`]. Any HTTP status, redirects included, is no error here.
     pub async fn post_json(&self, url: &str, body: String, headers: &[(&str, &str)]) -> Result<Response, CallError> {
         let started = Instant::now();
-        let call = self.call(url, body, headers, started);
-        let outcome = timeout(self.timeout, call).await;
-        outcome
-            .unwrap_or(Err(CallFailure::TimedOut { limit_ms: millis(self.timeout) }))
-            .map_err(|failure| CallError { failure, elapsed_ms: millis(started.elapsed()) })
+        let outcome = timeout(self.timeout, self.call(url, body, headers, started)).await;
+        outcome.unwrap_or_else(|_| Err(failed(CallFailure::TimedOut { limit_ms: millis(self.timeout) }, started)))
     }
 
-    async fn call(&self, url: &str, body: String, headers: &[(&str, &str)], started: Instant) -> Result<Response, CallFailure> {
+    async fn call(&self, url: &str, body: String, headers: &[(&str, &str)], started: Instant) -> Result<Response, CallError> {
         // Literal addresses never reach the resolver, so they are checked here, on every call.
-        let url = check_url(url, self.policy)?;
-        let request = self.http.post(url).headers(header_map(headers)?).body(body);
+        let url = check_url(url, self.policy).map_err(|refused| failed(refused.into(), started))?;
+        let headers = header_map(headers).map_err(|failure| failed(failure, started))?;
+        match &self.line {
+            Line::Http(http) => {
+                let request = http.post(url).headers(headers).body(body);
+                self.send(request, started).await.map_err(|failure| failed(failure, started))
+            }
+            Line::Carried(carrier) => {
+                let response = carrier.carry(url, body).await?;
+                if response.body.len() > self.body_max_bytes {
+                    let failure = CallFailure::TooLarge { limit_bytes: self.body_max_bytes };
+                    return Err(CallError { failure, elapsed_ms: response.elapsed_ms });
+                }
+                Ok(response)
+            }
+        }
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder, started: Instant) -> Result<Response, CallFailure> {
         let mut answer = request.send().await.map_err(|error| CallFailure::before_answer(&error))?;
         let body = self.read_body(&mut answer).await?;
         Ok(Response {
@@ -203,6 +236,10 @@ fn kept_headers(headers: &HeaderMap) -> Vec<(String, String)> {
 
 fn kept_value(value: &HeaderValue) -> String {
     String::from_utf8_lossy(value.as_bytes()).chars().take(HEADER_VALUE_MAX_CHARS).collect()
+}
+
+fn failed(failure: CallFailure, started: Instant) -> CallError {
+    CallError { failure, elapsed_ms: millis(started.elapsed()) }
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -11,10 +11,12 @@
 //! Left out: signing and judging answers (crate `wire`), retrying (the marketplace).
 
 mod address;
+mod carrier;
 mod client;
 mod error;
 
 pub use address::{AddressPolicy, Policy, SchemePolicy, UrlRefused, check_url, is_public};
+pub use carrier::Carrier;
 pub use client::{Client, Response, Settings};
 pub use error::{BuildError, CallError, CallFailure};
 pub use url::Url;

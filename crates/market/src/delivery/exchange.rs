@@ -6,7 +6,6 @@ use wire::koogallery_v2::{
     RefreshScene, Request, mask_body, mask_url, read_answer, sign, signed_url,
 };
 
-use super::signing_time;
 use crate::calls::{Attempt, AttemptKind, Call, Scene};
 use crate::catalog::Item;
 use crate::market::Market;
@@ -81,7 +80,7 @@ fn business_id(entropy: &Entropy) -> String {
 
 /// Signs, sends and judges.
 pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request, mode: Mode) -> Exchange {
-    let wall_at = signing_time();
+    let wall_at = market.machine().now();
     let nonce = hex::encode_upper(market.entropy().bytes::<16>());
     let body = match request.body(mode) {
         Ok(body) => body,

@@ -3,6 +3,7 @@
 use wire::koogallery_v2::{Activity, Outcome, Payload, schedule};
 
 use crate::calls::{AttemptKind, Call, Scene};
+use crate::subscriptions::{Subscription, SubscriptionState};
 
 /// What follows from an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,21 @@ pub const fn activity(scene: Scene) -> Activity {
         Scene::Change => Activity::UpgradeInstance,
         Scene::Freeze | Scene::Unfreeze => Activity::UpdateInstanceStatus,
         Scene::Release => Activity::ReleaseInstance,
+    }
+}
+
+/// Brings a call that was restarted up to date: others of its subscription may have been made since it was given up, and a seller must not be
+/// told what held before them. False when it is no longer wanted at all.
+#[must_use]
+pub fn renewed(call: &mut Call, sub: &Subscription) -> bool {
+    match call.scene {
+        Scene::Freeze => sub.state == SubscriptionState::Frozen,
+        Scene::Unfreeze => sub.state == SubscriptionState::InUse,
+        Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal => {
+            call.facts.expires_at = sub.ends_at;
+            true
+        }
+        Scene::Create | Scene::Change | Scene::Release => true,
     }
 }
 

@@ -264,3 +264,43 @@ async fn a_renewal_that_the_seller_does_not_hear_of_protects_the_buyer_and_is_re
     assert_eq!(world.order(&order.number).await.state, OrderState::Completed);
     world.finish().await;
 }
+
+/// Found by the simulator: the seller was told the end of a renewal over that of a later one, and to freeze what is in use.
+#[tokio::test]
+async fn what_was_given_up_is_restarted_as_it_holds_by_then() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let sub = world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    let (id, month) = (sub.id, Period { unit: PeriodUnit::Month, count: 1 });
+    shop.server.behave(Behaviour::Dead).await;
+    let first = world.renew(buyer, id, month).await;
+    world.pass(2 * HOUR_MS).await;
+    world.act(async move |tx, ctx, market| subscriptions::suspend(tx, ctx, market.edition(), id, "unlicensed").await).await;
+    world.pass(2 * HOUR_MS).await;
+    shop.server.recover().await;
+    world.act(async move |tx, ctx, market| subscriptions::resume(tx, ctx, market.edition(), id).await).await;
+    world.renew(buyer, id, month).await;
+    world.settle_down().await;
+    let seller = shop.account;
+    let stopped = world
+        .act(async move |tx, ctx, _| {
+            let stopped = calls::list(tx, Some(seller), Some(CallState::GaveUp), None, &PageRequest::default()).await?.items;
+            for call in &stopped {
+                calls::restart(tx, ctx, Some(seller), call.id).await?;
+            }
+            Ok(stopped)
+        })
+        .await;
+    let mut scenes: Vec<_> = stopped.iter().map(|call| call.scene).collect();
+    scenes.sort_by_key(|scene| scene.word());
+    assert_eq!(scenes, [Scene::Freeze, Scene::Renewal]);
+    world.settle_down().await;
+    assert_eq!(world.order(&first.number).await.state, OrderState::Completed);
+    let instance = &shop.server.sound().instances()[0];
+    assert_eq!(instance.state, State::Active, "it was frozen and has been unfrozen since");
+    let ends_at = world.subscription(id).await.ends_at;
+    assert_eq!(instance.expires_at.map(|told| told / 1_000), ends_at.map(|end| end / 1_000), "the end is that of the second renewal");
+    world.finish().await;
+}
