@@ -7,6 +7,7 @@
 //! Invariants: this is the only crate that names a driver. A closure awaits nothing but its [`Tx`]. Every statement is declared with
 //! [`sql!`], so that one test can PREPARE them all on both engines. A panic or an error inside a closure undoes that closure alone.
 
+mod copy;
 mod error;
 pub mod jobs;
 mod migrate;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub use copy::{Copied, Existing};
 pub use error::{Error, OnConstraint, Result};
 pub use migrate::{Migration, MigrationState};
 pub use row::{FromRow, Row};
@@ -111,13 +113,18 @@ pub struct Options {
     pub connections: usize,
     /// A PEM file with authorities by which PostgreSQL's certificate is trusted besides the public ones; naming one makes TLS a must.
     pub ca_file: Option<PathBuf>,
+    /// What PostgreSQL shows its administrators as the name of the program.
+    pub application: &'static str,
 }
+
+/// What servers and workers are called at PostgreSQL; a database is not filled while one of this name is connected to it.
+pub const APPLICATION: &str = "yunshi";
 
 impl Options {
     /// The usual way to open `location`.
     #[must_use]
     pub const fn new(location: Location) -> Self {
-        Self { location, durability: Durability::Full, connections: 8, ca_file: None }
+        Self { location, durability: Durability::Full, connections: 8, ca_file: None, application: APPLICATION }
     }
 }
 

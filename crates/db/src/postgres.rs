@@ -42,7 +42,7 @@ impl Postgres {
     pub(crate) async fn open(url: &str, options: &Options) -> Result<Self> {
         let mut config =
             Config::from_str(url).map_err(|e| Error::Unavailable(format!("the PostgreSQL address is wrong: {}", chain(&e))))?;
-        config.application_name("yunshi").connect_timeout(Duration::from_secs(10));
+        config.application_name(options.application).connect_timeout(Duration::from_secs(10));
         let tls = tls::connector(&mut config, options.ca_file.as_deref())?;
         let synchronous_commit = match options.durability {
             Durability::Full => "on",
@@ -86,7 +86,7 @@ impl Postgres {
         Ok(postgres)
     }
 
-    async fn on_a_thread<T, F>(&self, run: F) -> Result<T>
+    pub(crate) async fn on_a_thread<T, F>(&self, run: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Pool) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
@@ -180,7 +180,7 @@ fn pause(tries: u32) -> Duration {
     Duration::from_micros(base * base * 400 + jitter * base)
 }
 
-async fn connect(pool: &Pool) -> Result<Client> {
+pub(crate) async fn connect(pool: &Pool) -> Result<Client> {
     pool.get().await.map_err(|e| match tls::refusal(&e) {
         Some(why @ rustls::Error::InvalidCertificate(_)) => Error::Unavailable(format!(
             "the certificate of the PostgreSQL server is not trusted: {why}; name its authority in database_ca_file, and in the address the host that it is for"
@@ -247,7 +247,7 @@ fn scalar(row: &tokio_postgres::Row, column: usize, statement: &Statement) -> Re
 }
 
 #[derive(Debug)]
-struct Bound(Scalar);
+pub(crate) struct Bound(pub(crate) Scalar);
 
 impl ToSql for Bound {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {

@@ -23,7 +23,7 @@ const BATCH_MAX: usize = 256;
 /// After this long a batch is committed though more closures wait.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(25);
 /// How long a statement waits for another process that holds the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Statements kept prepared on each connection.
 const STATEMENTS_MAX: usize = 512;
 
@@ -44,7 +44,7 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Queue>>,
     next_reader: std::sync::atomic::AtomicUsize,
     names: Arc<Mutex<ConstraintNames>>,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -202,12 +202,12 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 #[derive(Clone, Copy)]
-enum Access {
+pub(crate) enum Access {
     Read,
     Write,
 }
 
-fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> {
+pub(crate) fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let cannot = |e: rusqlite::Error| Error::Unavailable(format!("cannot open the database file {}: {e}", path.display()));
     let raw = Raw::open_with_flags(path, flags).map_err(cannot)?;
@@ -387,19 +387,28 @@ impl Session {
                 let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
                 Error::Constraint(names.get(named).cloned().unwrap_or_else(|| named.to_owned()))
             }
-            ErrorCode::DiskFull => Error::Unavailable("the disk is full; free some space, nothing was changed".to_owned()),
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-                Error::Unavailable("another process holds the database file; try again".to_owned())
-            }
+            _ => fault(error),
+        }
+    }
+}
+
+/// What an error of the engine means that is not about a constraint.
+pub(crate) fn fault(error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => Error::Unavailable("the disk is full; free some space, nothing was changed".to_owned()),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::Unavailable("another process holds the database file; try again".to_owned())
+        }
+        Some(
             ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::ReadOnly
             | ErrorCode::PermissionDenied
             | ErrorCode::OutOfMemory
             | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase => Error::Unavailable(format!("the database file fails: {error}")),
-            _ => Error::Broken(Box::new(error)),
-        }
+            | ErrorCode::NotADatabase,
+        ) => Error::Unavailable(format!("the database file fails: {error}")),
+        _ => Error::Broken(Box::new(error)),
     }
 }
 
@@ -408,7 +417,7 @@ pub(crate) fn check(session: &Session, statement: &'static Statement) -> Result<
     session.prepare(statement).map(drop)
 }
 
-struct Bound(Scalar);
+pub(crate) struct Bound(pub(crate) Scalar);
 
 impl rusqlite::ToSql for Bound {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
