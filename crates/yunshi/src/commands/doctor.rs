@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use db::{Db, Location, jobs};
 use jiff::Timestamp;
 use market::views::health;
-use market::{MIGRATIONS, Mode};
+use market::{MIGRATIONS, Mode, opens_with};
 
 use crate::{
     config::{ALL, Config, Loaded},
@@ -172,7 +172,10 @@ async fn key(db: &Db, config: &Config) -> Result<(Health, String)> {
     if file.as_ref().is_some_and(|file| !file.exists()) && config.master_key_file.is_none() && !health::has_accounts(db).await? {
         return Ok((Health::Odd, "not made yet; yunshi serve makes it".to_owned()));
     }
-    master_key::find(config, Missing::Refuse)?;
+    let key = master_key::find(config, Missing::Refuse)?;
+    if opens_with(db, &key.bytes).await? == Some(false) {
+        return Ok((Health::Wrong, "not the one with which this market's secrets were sealed; give the right one".to_owned()));
+    }
     let Some(file) = file else { return Ok((Health::Well, "from the configuration".to_owned())) };
     let shown = file.display();
     let others = fs::metadata(&file)?.permissions().mode() & OTHERS;

@@ -1,7 +1,7 @@
 //! Somebody who calls the API, and repeats what was not answered with the same idempotency key, as a good client does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kernel::SkuId;
@@ -189,9 +189,25 @@ impl Fate {
 /// The refusals that one who wants to return something hears until it was delivered.
 pub(crate) const NOT_DELIVERED: [&str; 2] = ["order-state", "subscription-state"];
 
-/// Between a test and its clients: how much they have done, and that they are to finish what they are at.
+/// Something that was acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    /// The index of the buyer.
+    pub(crate) buyer: usize,
+    /// The idempotency key of the order.
+    pub(crate) key: String,
+    pub(crate) quantity: i64,
+    /// What was done with the order: `place`, or a step after it.
+    pub(crate) step: &'static str,
+    /// The order's number.
+    pub(crate) order: String,
+    /// The number in the answer: the order's, or that of the refund.
+    pub(crate) answered: String,
+}
+
+/// Between a test and its clients: what they have done, and that they are to finish what they are at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Enough(Arc<(AtomicBool, AtomicUsize)>);
+pub(crate) struct Enough(Arc<(AtomicBool, Mutex<Vec<Act>>)>);
 
 impl Enough {
     pub(crate) fn say(&self) {
@@ -204,11 +220,16 @@ impl Enough {
 
     /// Acts that were acknowledged so far.
     pub(crate) fn acts(&self) -> usize {
-        self.0.1.load(Ordering::SeqCst)
+        self.0.1.lock().unwrap().len()
     }
 
-    fn one_more(&self) {
-        self.0.1.fetch_add(1, Ordering::SeqCst);
+    /// The same, one by one.
+    pub(crate) fn acknowledged(&self) -> Vec<Act> {
+        self.0.1.lock().unwrap().clone()
+    }
+
+    fn one_more(&self, act: Act) {
+        self.0.1.lock().unwrap().push(act);
     }
 }
 
@@ -222,14 +243,16 @@ pub(crate) async fn shop(client: Client, buyer: usize, name: String, sku: SkuId,
         let (key, quantity) = (format!("{name}-{n}"), i64::try_from(n % 3).unwrap() + 1);
         let placed = client.insist("/orders", &key, &order_of(sku, quantity)).await;
         assert_eq!(placed.status, 201, "{placed:?}");
-        enough.one_more();
         let number = placed.body["number"].as_str().unwrap().to_owned();
+        let act =
+            |step, answered: &str| Act { buyer, key: key.clone(), quantity, step, order: number.clone(), answered: answered.to_owned() };
+        enough.one_more(act("place", &number));
         let (fate, mut refund) = (Fate::of(n), None);
         for (step, status) in fate.steps() {
-            let (path, key) = (format!("/orders/{number}/{step}"), format!("{key}/{step}"));
-            let done = client.insist_while(&NOT_DELIVERED, &path, &key, &json!({})).await;
+            let (path, step_key) = (format!("/orders/{number}/{step}"), format!("{key}/{step}"));
+            let done = client.insist_while(&NOT_DELIVERED, &path, &step_key, &json!({})).await;
             assert_eq!(done.status, *status, "{done:?}");
-            enough.one_more();
+            enough.one_more(act(step, done.body["number"].as_str().unwrap()));
             refund = (*step == "refund").then(|| done.body["number"].as_str().unwrap().to_owned());
         }
         told.push(Told { key, buyer, quantity, number, fate, refund });

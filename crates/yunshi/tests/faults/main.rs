@@ -6,12 +6,14 @@
 //! What is random is drawn from a seed that a failing test prints; `YUNSHI_TEST_SEED` sets it.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
+mod backup;
 mod client;
 mod clock;
 mod dice;
 mod disk;
 mod fair;
 mod kill;
+mod leases;
 mod once;
 mod place;
 mod reckoning;

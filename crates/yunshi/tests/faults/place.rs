@@ -126,6 +126,11 @@ impl Place {
         self.db().await.write(async move |tx| tx.run_text(text).await).await.unwrap()
     }
 
+    /// A file of the folder beside the database.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn dressed(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
