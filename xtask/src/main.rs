@@ -3,6 +3,7 @@
 //! - `demo` builds the marketplace and starts its demo market ([`demo`]).
 //! - `test` installs what the tests need, checks the sources and runs every test on SQLite and again on PostgreSQL
 //!   ([`test`]).
+//! - `survive` kills a market under load again and again ([`survive`]).
 //! - `postgres` runs one command beside a throw-away PostgreSQL ([`postgres`]).
 //!
 //! Invariants: nothing is written into the clone; everything installed for the tests lives in `<target>/test-env`, save for
@@ -18,6 +19,7 @@ mod postgres;
 mod process;
 mod python;
 mod report;
+mod survive;
 mod test;
 mod walls;
 mod workspace;
@@ -41,6 +43,10 @@ commands of this repository
         --engine   on one engine only
         --durable  PostgreSQL flushes every commit to disk, as in production
         FILTER     only tests whose name contains it
+
+  cargo xtask survive [--cycles N] [--engine sqlite|postgres] [--seed S]
+      kill a market under load N times (1000) on each engine, its PostgreSQL too, and check that nothing was
+      lost or done twice; a seed begins with the same dice
 
   cargo xtask postgres [--durable] -- COMMAND…
       run COMMAND beside a throw-away PostgreSQL, with YUNSHI_TEST_ENGINE and YUNSHI_TEST_DATABASE_URL set
@@ -80,6 +86,7 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
     match command.as_str() {
         "demo" => demo::run(&args),
         "test" => test::run(processes, args),
+        "survive" => survive::run(processes, args),
         "postgres" => postgres::run(processes, args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

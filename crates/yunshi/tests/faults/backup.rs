@@ -16,10 +16,10 @@ use testkit::sellers::Behaviour;
 use tokio::task::JoinSet;
 use wire::koogallery_v2::Activity;
 
-use crate::client::{Act, Client, Doors, Enough, shop};
+use crate::client::{Client, Doors, Enough, shop};
 use crate::fair::Fair;
 use crate::place::{Ended, Place, until};
-use crate::reckoning::{delivered, reckon};
+use crate::reckoning::{delivered, reckon, states};
 
 const BUYERS: usize = 3;
 /// Clients of each buyer.
@@ -58,28 +58,6 @@ async fn settled(fair: &Fair) {
         (open == 0).then_some(())
     })
     .await;
-}
-
-/// Every order with its state.
-async fn states(fair: &Fair) -> BTreeMap<String, String> {
-    let rows = fair.place.sql("SELECT number || ' ' || state FROM orders").await;
-    rows.iter().map(|row| row.split_once(' ').unwrap()).map(|(number, state)| (number.to_owned(), state.to_owned())).collect()
-}
-
-/// What was acknowledged is there, whatever came after it.
-fn stands(act: &Act, states: &BTreeMap<String, String>) {
-    let state = states.get(&act.order).unwrap_or_else(|| panic!("acknowledged, and not in the backup: {act:?}"));
-    let expected: &[&str] = match act.step {
-        "place" => return,
-        "pay" => &["processing", "completed", "refunding", "refunded"],
-        "cancel" => &["cancelled"],
-        "refund" => {
-            assert!(states.contains_key(&act.answered), "{act:?}");
-            &["refunding", "refunded"]
-        }
-        other => panic!("nobody does {other}"),
-    };
-    assert!(expected.contains(&state.as_str()), "{act:?} is {state}");
 }
 
 /// The instances at the seller by order.
@@ -122,7 +100,7 @@ async fn each_backup_of_a_busy_market_is_whole_and_its_market_goes_on() {
         fair = restored(fair, file).await;
         let then = states(&fair).await;
         for act in before {
-            stands(act, &then);
+            act.stands(&then);
         }
         println!("{} acts before the backup, {} orders in it, {} in the end", before.len(), then.len(), told.len());
 
@@ -140,12 +118,14 @@ async fn each_backup_of_a_busy_market_is_whole_and_its_market_goes_on() {
         }
         // Whoever repeats what was acknowledged then hears the same.
         for act in before.iter().step_by(1 + before.len() / 12) {
-            let client = Client::new(&doors, &fair.buyers[act.buyer].token);
+            let told = &act.told;
+            let client = Client::new(&doors, &fair.buyers[told.buyer].token);
             let again = match act.step {
-                "place" => client.insist("/orders", &act.key, &fair.order(act.quantity)).await,
-                step => client.insist(&format!("/orders/{}/{step}", act.order), &format!("{}/{step}", act.key), &json!({})).await,
+                None => client.insist("/orders", &told.key, &fair.order(told.quantity)).await,
+                Some(step) => client.insist(&step.path(told), &format!("{}/{}", told.key, step.word()), &step.body()).await,
             };
-            assert_eq!(again.body["number"], json!(act.answered), "{act:?}: {again:?}");
+            let number = act.step.map_or(told.number.as_str(), |step| step.number(told));
+            assert_eq!(again.body["number"], json!(number), "{act:?}: {again:?}");
         }
         let client = Client::new(&doors, &fair.buyers[0].token);
         let number = client.post("/orders", "later", &fair.order(1)).await.body["number"].as_str().unwrap().to_owned();

@@ -18,7 +18,7 @@ const ORDERS_MAX: usize = 400;
 const REFUSALS: usize = 6;
 
 fn told(key: String, number: &str, fate: Fate) -> Told {
-    Told { key, buyer: 0, quantity: 1, number: number.to_owned(), fate, refund: None }
+    Told { key, buyer: 0, quantity: 1, number: number.to_owned(), fate, subscription: None, renewal: None, refund: None }
 }
 
 /// Expects the answer of a marketplace that cannot write.

@@ -19,4 +19,5 @@ mod place;
 mod reckoning;
 mod refusals;
 mod stopping;
+mod survive;
 mod twins;
