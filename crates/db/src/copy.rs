@@ -152,13 +152,10 @@ fn io(path: &Path, error: &std::io::Error) -> Error {
     Error::Unavailable(format!("cannot write {}: {error}", path.display()))
 }
 
-/// Names the copy's file in an error of its own, for two databases are at work here.
+/// What an error means that is about the file at `path`: two databases are at work here.
 fn about(path: &Path) -> impl Fn(rusqlite::Error) -> Error {
-    let shown = path.display().to_string();
-    move |error| match sqlite::fault(error) {
-        Error::Unavailable(why) => Error::Unavailable(format!("{shown}: {why}")),
-        other => other,
-    }
+    let path = path.to_owned();
+    move |error| sqlite::fault(error, &path)
 }
 
 fn copy_file(from: &Path, to: &Path, tell: &Tell) -> Result<()> {

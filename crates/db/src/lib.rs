@@ -212,6 +212,26 @@ impl Db {
         }
     }
 
+    /// Says whether the database takes changes: at once while the last change went well, otherwise by trying.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with why not, such as a full disk, and what to do.
+    pub async fn takes_changes(&self) -> Result<()> {
+        let trouble = match &self.0.backend {
+            Backend::Sqlite(sqlite) => sqlite.trouble(),
+            Backend::Postgres(postgres) => postgres.trouble(),
+        };
+        if trouble.is_none() {
+            return Ok(());
+        }
+        // A row that comes and goes is written all the same; an update to the same value would not be.
+        self.write(async |tx| {
+            tx.execute(sql!("INSERT INTO schema_history (version, name, digest) VALUES (0, '', 0)"), &[]).await?;
+            tx.execute(sql!("DELETE FROM schema_history WHERE version = 0"), &[]).await.map(drop)
+        })
+        .await
+    }
+
     /// Waits until a transaction of this process has enqueued a job.
     pub async fn jobs_added(&self) {
         self.0.jobs_added.notified().await;

@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -31,11 +31,16 @@ const TRIES_MAX: u32 = 24;
 /// How long a closure waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(20);
 
+/// What is said when the server's disk is full.
+const DISK_FULL: &str = "the database server's disk is full; free some space there, nothing was changed";
+
 type Task = Box<dyn FnOnce(Pool) -> LocalBoxFuture<'static, ()> + Send>;
 
 pub(crate) struct Postgres {
     threads: Vec<mpsc::UnboundedSender<Task>>,
     turn: AtomicUsize,
+    /// Whether the last attempt to write found the server's disk full.
+    is_full: AtomicBool,
 }
 
 impl Postgres {
@@ -81,7 +86,7 @@ impl Postgres {
                 .map_err(|e| Error::Unavailable(e.to_string()))?;
             threads.push(sender);
         }
-        let postgres = Self { threads, turn: AtomicUsize::new(0) };
+        let postgres = Self { threads, turn: AtomicUsize::new(0), is_full: AtomicBool::new(false) };
         postgres.read(async |_tx| Ok(())).await?;
         Ok(postgres)
     }
@@ -104,6 +109,25 @@ impl Postgres {
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<(T, bool)>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        let written = self.write_once(work).await;
+        match &written {
+            Ok(_) => self.is_full.store(false, Ordering::Relaxed),
+            Err(Error::Unavailable(why)) if why == DISK_FULL => self.is_full.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// Why nothing could be written the last time; none when it could. A server that does not answer shows by itself.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.is_full.load(Ordering::Relaxed).then(|| DISK_FULL.to_owned())
+    }
+
+    async fn write_once<T, F>(&self, work: F) -> Result<(T, bool)>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
@@ -291,7 +315,7 @@ pub(crate) fn error(error: &tokio_postgres::Error, statement: Option<&Statement>
         // Two transactions that make the same row at the same moment: the second run finds the row of the first.
         "23505" if said.constraint().is_some_and(|name| name.ends_with("_once")) => Error::Again,
         "23505" | "23514" | "23503" | "23502" => Error::Constraint(said.constraint().or(said.column()).unwrap_or("unnamed").to_owned()),
-        "53100" => Error::Unavailable("the database server's disk is full; nothing was changed".to_owned()),
+        "53100" => Error::Unavailable(DISK_FULL.to_owned()),
         "57014" => Error::Unavailable("a statement took too long and was stopped; nothing was changed".to_owned()),
         _ if ["08", "53", "57", "58"].contains(&&code[..2]) => Error::Unavailable(said.message().to_owned()),
         _ => {

@@ -164,7 +164,8 @@ fn disk(config: &Config) -> Result<(Health, String)> {
         DISK_WRONG_BYTES..DISK_ODD_BYTES => Health::Odd,
         DISK_ODD_BYTES.. => Health::Well,
     };
-    Ok((health, format!("{} MiB free at {}", free / (1024 * 1024), there.display())))
+    let advice = if health == Health::Wrong { "; free some, without it nothing can be written" } else { "" };
+    Ok((health, format!("{} MiB free at {}{advice}", free / (1024 * 1024), there.display())))
 }
 
 async fn key(db: &Db, config: &Config) -> Result<(Health, String)> {

@@ -346,7 +346,7 @@ async fn a_backup_that_cannot_be_written_leaves_the_one_before() {
     let file = back_up(&fair.place, "kept.backup").await;
     let before = fs::read(&file).unwrap();
     let out = file.to_str().unwrap();
-    let mut full = fair.place.start_confined(&["backup", "--out", out], 64);
+    let mut full = fair.place.start_confined(&["backup", "--out", out], Some(64));
     assert_eq!(full.end().await.code(), Some(1));
     let complaint = full.says("yunshi: ").await;
     println!("{complaint}");
