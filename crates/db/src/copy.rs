@@ -26,7 +26,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::sqlite::{self, Access, BUSY_TIMEOUT};
-use crate::{APPLICATION, Backend, Db, Durability, Error, Migration, Result, migrate, postgres};
+use crate::{APPLICATION, Backend, Db, Durability, Error, Location, Migration, Options, Result, migrate, postgres};
 
 /// Pages that are copied between two looks at the clock and two words about the progress (ours): a few MiB.
 const PAGES: i32 = 1_024;
@@ -36,6 +36,9 @@ const ROWS: u64 = 5_000;
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long other processes may still hold a database that is to be filled: one that has just ended lets go a moment later.
 const LETTING_GO: Duration = Duration::from_secs(3);
+
+/// What whoever fills a database is called at PostgreSQL: its own connections are not those of a server.
+const FILLING: &str = "yunshi restore";
 
 /// How far a copy has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,42 +99,32 @@ impl Db {
         }
     }
 
-    /// Fills this database from a SQLite file whose schema is that of `migrations`, as one transaction.
+    /// Fills a database, which need not have a schema, from a SQLite file whose schema is that of `migrations`, as one transaction. A SQLite
+    /// database is made when missing.
     ///
     /// # Errors
     /// [`Error::Unavailable`] with what to do: while a server or a worker uses this database; when there is a market in it and `existing` says
     /// that it stays; when its schema is newer than `migrations` or has another past; when either side fails.
-    pub async fn fill_from(
-        &self,
-        path: &Path,
+    pub async fn fill(
+        options: Options,
+        from: &Path,
         migrations: &'static [Migration],
         existing: Existing,
         tell: impl Fn(Copied) + Send + Sync + 'static,
     ) -> Result<()> {
-        let (path, tell) = (path.to_owned(), Arc::new(tell));
-        match &self.0.backend {
-            Backend::Sqlite(_) => Err(Error::broken("an open file is not filled; use fill_file")),
-            Backend::Postgres(server) => {
+        let from = from.to_owned();
+        match &options.location {
+            Location::Sqlite(target) => {
+                let target = target.clone();
+                on_blocking(move || fill_file(&from, &target, migrations, existing, &tell)).await
+            }
+            Location::Postgres(url) => {
+                let server = postgres::Postgres::open(url, &options, FILLING).await?;
                 server
-                    .exclusively(async move |client: &postgres::Client| fill_server(client, &path, migrations, existing, &*tell).await)
+                    .exclusively(async move |client: &postgres::Client| fill_server(client, &from, migrations, existing, &tell).await)
                     .await
             }
         }
-    }
-
-    /// Fills the SQLite file `target`, which is made when missing, from the file `path`, as [`Db::fill_from`] does a server.
-    ///
-    /// # Errors
-    /// As [`Db::fill_from`].
-    pub async fn fill_file(
-        target: &Path,
-        path: &Path,
-        migrations: &'static [Migration],
-        existing: Existing,
-        tell: impl Fn(Copied) + Send + Sync + 'static,
-    ) -> Result<()> {
-        let (target, path) = (target.to_owned(), path.to_owned());
-        on_blocking(move || fill_file(&path, &target, migrations, existing, &tell)).await
     }
 
     /// Makes a file that nobody has open complete in itself, without a write-ahead log beside it.

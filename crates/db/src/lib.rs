@@ -113,18 +113,16 @@ pub struct Options {
     pub connections: usize,
     /// A PEM file with authorities by which PostgreSQL's certificate is trusted besides the public ones; naming one makes TLS a must.
     pub ca_file: Option<PathBuf>,
-    /// What PostgreSQL shows its administrators as the name of the program.
-    pub application: &'static str,
 }
 
-/// What servers and workers are called at PostgreSQL; a database is not filled while one of this name is connected to it.
-pub const APPLICATION: &str = "yunshi";
+/// What the program is called at PostgreSQL; a database is not filled while one of this name is connected to it.
+const APPLICATION: &str = "yunshi";
 
 impl Options {
     /// The usual way to open `location`.
     #[must_use]
     pub const fn new(location: Location) -> Self {
-        Self { location, durability: Durability::Full, connections: 8, ca_file: None, application: APPLICATION }
+        Self { location, durability: Durability::Full, connections: 8, ca_file: None }
     }
 }
 
@@ -157,7 +155,7 @@ impl Db {
     pub async fn open(options: Options) -> Result<Self> {
         let backend = match &options.location {
             Location::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, options.durability, options.connections)?),
-            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options).await?),
+            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options, APPLICATION).await?),
         };
         Ok(Self(Arc::new(Shared { backend, location: options.location, jobs_added: Notify::new() })))
     }

@@ -44,10 +44,10 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, options: &Options) -> Result<Self> {
+    pub(crate) async fn open(url: &str, options: &Options, application: &str) -> Result<Self> {
         let mut config =
             Config::from_str(url).map_err(|e| Error::Unavailable(format!("the PostgreSQL address is wrong: {}", chain(&e))))?;
-        config.application_name(options.application).connect_timeout(Duration::from_secs(10));
+        config.application_name(application).connect_timeout(Duration::from_secs(10));
         let tls = tls::connector(&mut config, options.ca_file.as_deref())?;
         let synchronous_commit = match options.durability {
             Durability::Full => "on",

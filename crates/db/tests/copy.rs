@@ -22,15 +22,9 @@ async fn in_file(path: &Path) -> Db {
     Db::open(Options::new(Location::Sqlite(path.to_owned()))).await.unwrap()
 }
 
-/// Puts what is in the file into the database of a scratch, as a program that is no server.
+/// Puts what is in the file into the database of a scratch.
 async fn fill(scratch: &Scratch, path: &Path, existing: Existing) -> db::Result<()> {
-    match &scratch.options.location {
-        Location::Sqlite(target) => Db::fill_file(target, path, NEW, existing, |_| {}).await,
-        Location::Postgres(_) => {
-            let options = Options { application: "filling", ..scratch.options.clone() };
-            Db::open(options).await?.fill_from(path, NEW, existing, |_| {}).await
-        }
-    }
+    Db::fill(scratch.options.clone(), path, NEW, existing, |_| {}).await
 }
 
 async fn all(db: &Db, select: &'static str) -> Vec<String> {

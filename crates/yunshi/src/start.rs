@@ -61,14 +61,10 @@ async fn open(config: &Config, durability: Durability) -> Result<Db> {
     Ok(Db::open(Options { durability, ..options(config) }).await?)
 }
 
-fn options(config: &Config) -> Options {
+/// How to open the database that the configuration names.
+pub(crate) fn options(config: &Config) -> Options {
     let connections = usize::try_from(config.database_connections).unwrap_or(usize::MAX);
     Options { connections, ca_file: config.database_ca_file.clone(), ..Options::new(config.database()) }
-}
-
-/// Opens the database as a program that is neither server nor worker.
-pub(crate) async fn lone(config: &Config) -> Result<Db> {
-    Ok(Db::open(Options { application: "yunshi restore", ..options(config) }).await?)
 }
 
 /// Opens a SQLite file that is nobody's market yet.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use db::{Db, Location, jobs};
 use jiff::Timestamp;
 use market::views::health;
-use market::{MIGRATIONS, Mode, opens_with};
+use market::{MIGRATIONS, Mode, market_id, opens_with};
 
 use crate::{
     config::{ALL, Config, Loaded},
@@ -199,7 +199,10 @@ async fn facts(db: &Db, config: &Config) -> Result<(Health, String)> {
             return Ok((Health::Wrong, format!("the database holds a market whose {name} is {found}, the configuration says {value}")));
         }
     }
-    Ok((Health::Well, facts.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")))
+    let id = market_id(db).await?.unwrap_or_default();
+    let shown = facts.iter().filter(|(name, _)| expected.iter().any(|(known, _)| name == known));
+    let shown: Vec<String> = shown.map(|(name, value)| format!("{name} {value}")).collect();
+    Ok((Health::Well, format!("{id}, {}", shown.join(", "))))
 }
 
 /// The machine's clock against the database server's and against what was recorded last. In a sandbox, the market's clock is its own.

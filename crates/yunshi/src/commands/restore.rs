@@ -113,9 +113,5 @@ async fn put_in_place(config: &Config, taken: &Path, existing: Existing) -> Resu
     let meter = Arc::new(Meter::new());
     let shown = meter.clone();
     let tell = move |at: Copied| shown.show(format_args!("putting it in place: {}", mebibytes(at.bytes)));
-    match config.database() {
-        Location::Sqlite(file) => Db::fill_file(&file, taken, MIGRATIONS, existing, tell).await?,
-        Location::Postgres(_) => start::lone(config).await?.fill_from(taken, MIGRATIONS, existing, tell).await?,
-    }
-    Ok(())
+    Ok(Db::fill(start::options(config), taken, MIGRATIONS, existing, tell).await?)
 }

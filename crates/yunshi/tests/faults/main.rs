@@ -3,7 +3,8 @@
 //! Each test makes a market with [`fair::Fair`], runs `yunshi` in processes of their own ([`place::Place`]), does harm, and ends with
 //! [`reckoning`]: every answer that was given holds, nothing is half done, nothing is lost, nothing is done twice.
 //!
-//! What is random is drawn from a seed that a failing test prints; `YUNSHI_TEST_SEED` sets it.
+//! What is random is drawn from a seed that a failing test prints; `YUNSHI_TEST_SEED` sets it. `YUNSHI_TEST_CYCLES` sets how often a market is
+//! killed ([`survive`]).
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr, missing_docs)]
 
 mod backup;
