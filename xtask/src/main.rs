@@ -4,6 +4,7 @@
 //! - `test` installs what the tests need, checks the sources and runs every test on SQLite and again on PostgreSQL
 //!   ([`test`]).
 //! - `fuzz` looks for bytes that break a parser ([`fuzz`]).
+//! - `survive` kills a market under load again and again ([`survive`]).
 //! - `postgres` runs one command beside a throw-away PostgreSQL ([`postgres`]).
 //! - `simulate` lives histories of the simulator ([`simulate`]); `planted` shows that it finds bugs ([`planted`]).
 //!
@@ -23,6 +24,7 @@ mod process;
 mod python;
 mod report;
 mod simulate;
+mod survive;
 mod test;
 mod tools;
 mod walls;
@@ -51,6 +53,9 @@ commands of this repository
   cargo xtask fuzz [--seconds 60] [TARGET…]
       look for bytes that break a property of a parser of the wire protocols, so long for each of them;
       for every night: needs a nightly compiler and installs what is missing
+  cargo xtask survive [--cycles N] [--engine sqlite|postgres] [--seed S]
+      kill a market under load N times (1000) on each engine, its PostgreSQL too, and check that nothing was
+      lost or done twice; a seed begins with the same dice
 
   cargo xtask postgres [--durable] -- COMMAND…
       run COMMAND beside a throw-away PostgreSQL, with YUNSHI_TEST_ENGINE and YUNSHI_TEST_DATABASE_URL set
@@ -97,6 +102,7 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
         "demo" => demo::run(&args),
         "test" => test::run(processes, args),
         "fuzz" => fuzz::run(processes, &args),
+        "survive" => survive::run(processes, args),
         "postgres" => postgres::run(processes, args),
         "simulate" => simulate::run(processes, args),
         "planted" => planted::run(processes, &args),

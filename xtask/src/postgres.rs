@@ -96,6 +96,8 @@ fn major_version(version: &str) -> Option<u32> {
 #[derive(Debug)]
 pub(crate) struct Server {
     folder: PathBuf,
+    programs: PathBuf,
+    account: Account,
     guard: Child,
     port: u16,
 }
@@ -105,10 +107,11 @@ impl Server {
     pub(crate) fn start(processes: &Processes, installation: &Installation, durability: Durability) -> Result<Self> {
         let account = Account::choose(processes)?;
         let (folder, guard) = guarded_folder(processes, installation, &account)?;
-        let mut server = Self { folder, guard, port: 0 };
+        let mut server = Self { folder, programs: installation.programs.clone(), account, guard, port: 0 };
         let data = server.folder.join("data");
         processes.output(
-            account
+            server
+                .account
                 .command(&server.folder, installation.programs.join("initdb"))
                 .args(["--username=yunshi", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--pgdata"])
                 .arg(&data),
@@ -119,7 +122,8 @@ impl Server {
             append(&data.join("postgresql.conf"), &settings(&server.folder, server.port, durability))?;
             let log = server.folder.join("log");
             let started = processes.output(
-                account
+                server
+                    .account
                     .command(&server.folder, installation.programs.join("pg_ctl"))
                     .args(["start", "--wait", "--silent", "--pgdata"])
                     .arg(&data)
@@ -138,6 +142,16 @@ impl Server {
         }
         println!("PostgreSQL {} listens on 127.0.0.1:{}", installation.major, server.port);
         Ok(server)
+    }
+
+    /// A command of the shell that ends the server in the middle of everything and starts it again, as after a power cut.
+    pub(crate) fn restart_command(&self) -> String {
+        let mut restart = self.account.command(&self.folder, self.programs.join("pg_ctl"));
+        restart.args(["restart", "--wait", "--silent", "--mode=immediate", "--pgdata"]).arg(self.folder.join("data"));
+        restart.arg("--log").arg(self.folder.join("log"));
+        let words = std::iter::once(restart.get_program()).chain(restart.get_args()).map(|word| quoted(&word.to_string_lossy()));
+        // The server inherits what is open, and would keep the pipe of whoever waits for this command.
+        format!("cd {} && {} > /dev/null 2>&1", quoted(&self.folder.to_string_lossy()), words.collect::<Vec<_>>().join(" "))
     }
 
     /// The database to connect to first; tests make their own beside it.
@@ -182,7 +196,13 @@ pub(crate) fn run(processes: &Processes, args: Vec<String>) -> Result<ExitCode> 
     Ok(ExitCode::from(code))
 }
 
+/// A word as the shell reads it back.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
 /// Who runs the server: PostgreSQL refuses to be root.
+#[derive(Debug)]
 enum Account {
     Ourselves,
     Other(&'static str),

@@ -44,7 +44,7 @@ enum Checks {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Engine {
+pub(crate) enum Engine {
     Sqlite,
     Postgres,
 }
@@ -206,7 +206,8 @@ impl Plan {
 }
 
 impl Engine {
-    fn named(name: &str) -> Result<Self> {
+    /// Which one a word names. Fails when it names none.
+    pub(crate) fn named(name: &str) -> Result<Self> {
         match name {
             "sqlite" => Ok(Self::Sqlite),
             "postgres" => Ok(Self::Postgres),

@@ -7,6 +7,7 @@
 //! Invariants: this is the only crate that names a driver. A closure awaits nothing but its [`Tx`]. Every statement is declared with
 //! [`sql!`], so that one test can PREPARE them all on both engines. A panic or an error inside a closure undoes that closure alone.
 
+mod copy;
 mod error;
 pub mod jobs;
 mod migrate;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+pub use copy::{Copied, Existing};
 pub use error::{Error, OnConstraint, Result};
 pub use migrate::{Migration, MigrationState};
 pub use row::{FromRow, Row};
@@ -127,6 +129,9 @@ pub struct Options {
     pub ca_file: Option<PathBuf>,
 }
 
+/// What the program is called at PostgreSQL; a database is not filled while one of this name is connected to it.
+const APPLICATION: &str = "yunshi";
+
 impl Options {
     /// The usual way to open `location`.
     #[must_use]
@@ -172,7 +177,7 @@ impl Db {
     pub async fn open_with_fate(options: Options, at_commit: AtCommit) -> Result<Self> {
         let backend = match &options.location {
             Location::Sqlite(path) => Backend::Sqlite(sqlite::Sqlite::open(path, options.durability, options.connections, at_commit)?),
-            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options, at_commit).await?),
+            Location::Postgres(url) => Backend::Postgres(postgres::Postgres::open(url, &options, APPLICATION, at_commit).await?),
         };
         Ok(Self(Arc::new(Shared { backend, location: options.location, jobs_added: Notify::new() })))
     }
@@ -225,6 +230,26 @@ impl Db {
             Backend::Sqlite(sqlite) => sqlite.read(work).await,
             Backend::Postgres(postgres) => postgres.read(work).await,
         }
+    }
+
+    /// Says whether the database takes changes: at once while the last change went well, otherwise by trying.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] with why not, such as a full disk, and what to do.
+    pub async fn takes_changes(&self) -> Result<()> {
+        let trouble = match &self.0.backend {
+            Backend::Sqlite(sqlite) => sqlite.trouble(),
+            Backend::Postgres(postgres) => postgres.trouble(),
+        };
+        if trouble.is_none() {
+            return Ok(());
+        }
+        // A row that comes and goes is written all the same; an update to the same value would not be.
+        self.write(async |tx| {
+            tx.execute(sql!("INSERT INTO schema_history (version, name, digest) VALUES (0, '', 0)"), &[]).await?;
+            tx.execute(sql!("DELETE FROM schema_history WHERE version = 0"), &[]).await.map(drop)
+        })
+        .await
     }
 
     /// Waits until a transaction of this process has enqueued a job.

@@ -37,56 +37,9 @@ impl Db {
     /// nothing of it left behind.
     pub async fn migrate(&self, migrations: &'static [Migration]) -> Result<MigrationState> {
         match &self.0.backend {
-            Backend::Sqlite(sqlite) => {
-                sqlite
-                    .exclusively(move |raw| {
-                        let broken = |e: rusqlite::Error| Error::Broken(Box::new(e));
-                        raw.execute_batch(&for_sqlite(HISTORY)).map_err(broken)?;
-                        let mut query = raw.prepare("SELECT version, digest FROM schema_history ORDER BY version").map_err(broken)?;
-                        let applied: Vec<(i64, i64)> =
-                            query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).and_then(Iterator::collect).map_err(broken)?;
-                        let (state, steps) = plan(&applied, migrations)?;
-                        for step in steps {
-                            for statement in statements(step.text) {
-                                raw.execute_batch(&for_sqlite(&statement)).map_err(|e| failed(step, &statement, &e.to_string()))?;
-                            }
-                            raw.execute(
-                                "INSERT INTO schema_history (version, name, digest) VALUES (?1, ?2, ?3)",
-                                (step.version, step.name, digest(step.text)),
-                            )
-                            .map_err(broken)?;
-                        }
-                        Ok(state)
-                    })
-                    .await
-            }
+            Backend::Sqlite(sqlite) => sqlite.exclusively(move |raw| bring_up(raw, migrations)).await,
             Backend::Postgres(server) => {
-                server
-                    .exclusively(async move |client| {
-                        let broken = |e: tokio_postgres::Error| postgres::error(&e, None);
-                        client.batch_execute(HISTORY).await.map_err(broken)?;
-                        let rows =
-                            client.query("SELECT version, digest FROM schema_history ORDER BY version", &[]).await.map_err(broken)?;
-                        let applied: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-                        let (state, steps) = plan(&applied, migrations)?;
-                        for step in steps {
-                            for statement in statements(step.text) {
-                                client
-                                    .batch_execute(&for_postgres(&statement))
-                                    .await
-                                    .map_err(|e| failed(step, &statement, &postgres::error(&e, None).to_string()))?;
-                            }
-                            client
-                                .execute(
-                                    "INSERT INTO schema_history (version, name, digest) VALUES ($1, $2, $3)",
-                                    &[&step.version, &step.name, &digest(step.text)],
-                                )
-                                .await
-                                .map_err(broken)?;
-                        }
-                        Ok(state)
-                    })
-                    .await
+                server.exclusively(async move |client: &postgres::Client| bring_up_server(client, migrations).await).await
             }
         }
     }
@@ -96,17 +49,72 @@ impl Db {
     /// # Errors
     /// As [`Db::migrate`]; [`Error::Unavailable`] when the schema is older and must be migrated.
     pub async fn check_schema(&self, migrations: &'static [Migration]) -> Result<()> {
-        static HISTORY_ROWS: Statement = Statement::new("SELECT version, digest FROM schema_history ORDER BY version", file!(), line!());
-        let applied: Vec<(i64, i64)> = self
-            .read(async |tx| tx.all(&HISTORY_ROWS, &[]).await)
-            .await
-            .map_err(|_| Error::Unavailable("the database has no schema yet; run yunshi migrate".to_owned()))?;
-        let (state, _) = plan(&applied, migrations)?;
+        let state = self.schema(migrations).await?;
         if state.from == state.to {
             return Ok(());
         }
         Err(Error::Unavailable(format!("the schema is at version {}, this program needs {}; run yunshi migrate", state.from, state.to)))
     }
+}
+
+impl Db {
+    /// Where the schema stands, and where `migrations` would bring it; nothing is touched.
+    ///
+    /// # Errors
+    /// As [`Db::migrate`]; [`Error::Unavailable`] when there is no schema.
+    pub async fn schema(&self, migrations: &'static [Migration]) -> Result<MigrationState> {
+        static HISTORY_ROWS: Statement = Statement::new(APPLIED, file!(), line!());
+        let applied: Vec<(i64, i64)> = self
+            .read(async |tx| tx.all(&HISTORY_ROWS, &[]).await)
+            .await
+            .map_err(|_| Error::Unavailable("the database has no schema yet; run yunshi migrate".to_owned()))?;
+        Ok(plan(&applied, migrations)?.0)
+    }
+}
+
+/// The migrations that a database has seen, oldest first.
+pub(crate) const APPLIED: &str = "SELECT version, digest FROM schema_history ORDER BY version";
+
+/// Brings a SQLite database up to the last of `migrations`, in the transaction that is open on it.
+pub(crate) fn bring_up(raw: &rusqlite::Connection, migrations: &'static [Migration]) -> Result<MigrationState> {
+    let broken = |e: rusqlite::Error| Error::Broken(Box::new(e));
+    raw.execute_batch(&for_sqlite(HISTORY)).map_err(broken)?;
+    let mut query = raw.prepare(APPLIED).map_err(broken)?;
+    let applied: Vec<(i64, i64)> = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).and_then(Iterator::collect).map_err(broken)?;
+    let (state, steps) = plan(&applied, migrations)?;
+    for step in steps {
+        for statement in statements(step.text) {
+            raw.execute_batch(&for_sqlite(&statement)).map_err(|e| failed(step, &statement, &e.to_string()))?;
+        }
+        raw.execute("INSERT INTO schema_history (version, name, digest) VALUES (?1, ?2, ?3)", (step.version, step.name, digest(step.text)))
+            .map_err(broken)?;
+    }
+    Ok(state)
+}
+
+/// Brings a PostgreSQL database up to the last of `migrations`, in the transaction that is open on it.
+pub(crate) async fn bring_up_server(client: &postgres::Client, migrations: &'static [Migration]) -> Result<MigrationState> {
+    let broken = |e: tokio_postgres::Error| postgres::error(&e, None);
+    client.batch_execute(HISTORY).await.map_err(broken)?;
+    let rows = client.query(APPLIED, &[]).await.map_err(broken)?;
+    let applied: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let (state, steps) = plan(&applied, migrations)?;
+    for step in steps {
+        for statement in statements(step.text) {
+            client
+                .batch_execute(&for_postgres(&statement))
+                .await
+                .map_err(|e| failed(step, &statement, &postgres::error(&e, None).to_string()))?;
+        }
+        client
+            .execute(
+                "INSERT INTO schema_history (version, name, digest) VALUES ($1, $2, $3)",
+                &[&step.version, &step.name, &digest(step.text)],
+            )
+            .await
+            .map_err(broken)?;
+    }
+    Ok(state)
 }
 
 impl Tx {
@@ -143,7 +151,7 @@ fn text_of(scalar: Scalar) -> Result<String> {
     })
 }
 
-fn plan(applied: &[(i64, i64)], migrations: &'static [Migration]) -> Result<(MigrationState, &'static [Migration])> {
+pub(crate) fn plan(applied: &[(i64, i64)], migrations: &'static [Migration]) -> Result<(MigrationState, &'static [Migration])> {
     let from = applied.last().map_or(0, |(version, _)| *version);
     let to = migrations.last().map_or(0, |m| m.version);
     if from > to {

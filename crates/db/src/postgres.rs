@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::str::FromStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
@@ -31,19 +31,24 @@ const TRIES_MAX: u32 = 24;
 /// How long a closure waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(20);
 
+/// What is said when the server's disk is full.
+const DISK_FULL: &str = "the database server's disk is full; free some space there, nothing was changed";
+
 type Task = Box<dyn FnOnce(Pool) -> LocalBoxFuture<'static, ()> + Send>;
 
 pub(crate) struct Postgres {
     threads: Vec<mpsc::UnboundedSender<Task>>,
     turn: AtomicUsize,
+    /// Whether the last attempt to write found the server's disk full.
+    is_full: AtomicBool,
     at_commit: AtCommit,
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, options: &Options, at_commit: AtCommit) -> Result<Self> {
+    pub(crate) async fn open(url: &str, options: &Options, application: &str, at_commit: AtCommit) -> Result<Self> {
         let mut config =
             Config::from_str(url).map_err(|e| Error::Unavailable(format!("the PostgreSQL address is wrong: {}", chain(&e))))?;
-        config.application_name("yunshi").connect_timeout(Duration::from_secs(10));
+        config.application_name(application).connect_timeout(Duration::from_secs(10));
         let tls = tls::connector(&mut config, options.ca_file.as_deref())?;
         let synchronous_commit = match options.durability {
             Durability::Full => "on",
@@ -82,12 +87,12 @@ impl Postgres {
                 .map_err(|e| Error::Unavailable(e.to_string()))?;
             threads.push(sender);
         }
-        let postgres = Self { threads, turn: AtomicUsize::new(0), at_commit };
+        let postgres = Self { threads, turn: AtomicUsize::new(0), is_full: AtomicBool::new(false), at_commit };
         postgres.read(async |_tx| Ok(())).await?;
         Ok(postgres)
     }
 
-    async fn on_a_thread<T, F>(&self, run: F) -> Result<T>
+    pub(crate) async fn on_a_thread<T, F>(&self, run: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(Pool) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
@@ -105,6 +110,25 @@ impl Postgres {
     }
 
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<(T, bool)>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        let written = self.write_once(work).await;
+        match &written {
+            Ok(_) => self.is_full.store(false, Ordering::Relaxed),
+            Err(Error::Unavailable(why)) if why == DISK_FULL => self.is_full.store(true, Ordering::Relaxed),
+            Err(_) => {}
+        }
+        written
+    }
+
+    /// Why nothing could be written the last time; none when it could. A server that does not answer shows by itself.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.is_full.load(Ordering::Relaxed).then(|| DISK_FULL.to_owned())
+    }
+
+    async fn write_once<T, F>(&self, work: F) -> Result<(T, bool)>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
@@ -182,7 +206,7 @@ fn pause(tries: u32) -> Duration {
     Duration::from_micros(base * base * 400 + jitter * base)
 }
 
-async fn connect(pool: &Pool) -> Result<Client> {
+pub(crate) async fn connect(pool: &Pool) -> Result<Client> {
     pool.get().await.map_err(|e| match tls::refusal(&e) {
         Some(why @ rustls::Error::InvalidCertificate(_)) => Error::Unavailable(format!(
             "the certificate of the PostgreSQL server is not trusted: {why}; name its authority in database_ca_file, and in the address the host that it is for"
@@ -269,7 +293,7 @@ fn scalar(row: &tokio_postgres::Row, column: usize, statement: &Statement) -> Re
 }
 
 #[derive(Debug)]
-struct Bound(Scalar);
+pub(crate) struct Bound(pub(crate) Scalar);
 
 impl ToSql for Bound {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> std::result::Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
@@ -313,7 +337,7 @@ pub(crate) fn error(error: &tokio_postgres::Error, statement: Option<&Statement>
         // Two transactions that make the same row at the same moment: the second run finds the row of the first.
         "23505" if said.constraint().is_some_and(|name| name.ends_with("_once")) => Error::Again,
         "23505" | "23514" | "23503" | "23502" => Error::Constraint(said.constraint().or(said.column()).unwrap_or("unnamed").to_owned()),
-        "53100" => Error::Unavailable("the database server's disk is full; nothing was changed".to_owned()),
+        "53100" => Error::Unavailable(DISK_FULL.to_owned()),
         "57014" => Error::Unavailable("a statement took too long and was stopped; nothing was changed".to_owned()),
         _ if ["08", "53", "57", "58"].contains(&&code[..2]) => Error::Unavailable(said.message().to_owned()),
         _ => {

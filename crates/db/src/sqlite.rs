@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,17 +23,23 @@ const BATCH_MAX: usize = 256;
 /// After this long a batch is committed though more closures wait.
 const BATCH_TIME_MAX: Duration = Duration::from_millis(25);
 /// How long a statement waits for another process that holds the file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(15);
 /// Statements kept prepared on each connection.
 const STATEMENTS_MAX: usize = 512;
 
 /// What a broken unique constraint is called, by the columns SQLite names in its message.
 type ConstraintNames = HashMap<String, String>;
 
+/// Why the last attempt to write did not succeed; none when it did.
+type Trouble = Arc<Mutex<Option<String>>>;
+
 /// A connection with the names of its constraints.
 pub(crate) struct Session {
     raw: Raw,
     names: Arc<Mutex<ConstraintNames>>,
+    /// Where a connection that writes notes what is wrong with the file.
+    trouble: Option<Trouble>,
+    path: Arc<Path>,
 }
 
 /// The way to a database thread.
@@ -44,7 +50,8 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Queue>>,
     next_reader: std::sync::atomic::AtomicUsize,
     names: Arc<Mutex<ConstraintNames>>,
-    path: PathBuf,
+    trouble: Trouble,
+    pub(crate) path: Arc<Path>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -120,13 +127,20 @@ pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 impl Sqlite {
     pub(crate) fn open(path: &Path, durability: Durability, readers: usize, at_commit: AtCommit) -> Result<Self> {
         let names = Arc::new(Mutex::new(ConstraintNames::new()));
-        let session = Session { raw: open_raw(path, durability, Access::Write)?, names: names.clone() };
+        let (trouble, path) = (Trouble::default(), Arc::<Path>::from(path));
+        let session = Session {
+            raw: open_raw(&path, durability, Access::Write)?,
+            names: names.clone(),
+            trouble: Some(trouble.clone()),
+            path: path.clone(),
+        };
         session.learn_names()?;
         let (writer, queue) = channel();
         let mut threads = vec![spawn("yunshi-db-write", move || write_loop(session, &queue, &*at_commit))?];
         let mut senders = Vec::new();
         for n in 0..readers.clamp(1, 8) {
-            let session = Session { raw: open_raw(path, durability, Access::Read)?, names: names.clone() };
+            let session =
+                Session { raw: open_raw(&path, durability, Access::Read)?, names: names.clone(), trouble: None, path: path.clone() };
             let (sender, queue) = channel();
             threads.push(spawn(&format!("yunshi-db-read-{n}"), move || read_loop(session, &queue))?);
             senders.push(sender);
@@ -136,7 +150,8 @@ impl Sqlite {
             readers: Mutex::new(senders),
             next_reader: std::sync::atomic::AtomicUsize::new(0),
             names,
-            path: path.to_owned(),
+            trouble,
+            path,
             threads,
         })
     }
@@ -165,6 +180,11 @@ impl Sqlite {
         answer.await.map_err(|_| thread_gone())?.map(|(value, _)| value)
     }
 
+    /// Why nothing could be written the last time; none when it could.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Runs `change` alone, with the file locked against every other process, as one transaction.
     pub(crate) async fn exclusively<T, F>(&self, change: F) -> Result<T>
     where
@@ -174,7 +194,7 @@ impl Sqlite {
         let path = self.path.clone();
         let names = self.names.clone();
         tokio::task::spawn_blocking(move || {
-            let session = Session { raw: open_raw(&path, Durability::Full, Access::Write)?, names };
+            let session = Session { raw: open_raw(&path, Durability::Full, Access::Write)?, names, trouble: None, path };
             session.batch("BEGIN EXCLUSIVE")?;
             match change(&session.raw).and_then(|value| session.batch("COMMIT").map(|()| value)) {
                 Ok(value) => {
@@ -202,12 +222,12 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 }
 
 #[derive(Clone, Copy)]
-enum Access {
+pub(crate) enum Access {
     Read,
     Write,
 }
 
-fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> {
+pub(crate) fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let cannot = |e: rusqlite::Error| Error::Unavailable(format!("cannot open the database file {}: {e}", path.display()));
     let raw = Raw::open_with_flags(path, flags).map_err(cannot)?;
@@ -253,15 +273,15 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn
             continue;
         }
         let started = Instant::now();
+        let mut is_changed = false;
         let mut batch = Vec::new();
         let mut next = Some(first);
-        let (mut lost, mut changed) = (None, false);
+        let mut lost = None;
         while let Some(mut work) = next {
-            let kept = session.in_savepoint(|| {
-                let keep = work.run(&session);
-                changed |= keep;
-                keep
-            });
+            let changes = session.raw.total_changes();
+            let kept = session.in_savepoint(|| work.run(&session));
+            // What was undone counts as a change to the engine, not here.
+            is_changed |= matches!(kept, Ok(true)) && session.raw.total_changes() > changes;
             batch.push(work);
             // A full disk or an I/O error makes the engine undo the whole transaction, not only the savepoint.
             if session.raw.is_autocommit() {
@@ -277,12 +297,16 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn
             next = if full { None } else { queue.try_recv().ok() };
         }
         let committed = match lost {
-            None => session.commit(if changed { at_commit() } else { Fate::Done }),
+            None => session.commit(if is_changed { at_commit() } else { Fate::Done }),
             Some(error) => Err(error),
         };
         if committed.is_err() && !session.raw.is_autocommit() {
             // Nothing more can be done when this fails; the next BEGIN will say so.
             let _ = session.batch("ROLLBACK");
+        }
+        // A transaction that changed nothing says nothing about the disk.
+        if committed.is_ok() && is_changed {
+            session.note(None);
         }
         for work in batch {
             work.answer(committed.as_ref().map(|&()| ()));
@@ -316,13 +340,17 @@ impl Session {
         }
     }
 
-    /// Runs one closure of a batch so that its failure undoes nothing of the others.
-    fn in_savepoint(&self, run: impl FnOnce() -> bool) -> Result<()> {
+    /// Runs one closure of a batch so that its failure undoes nothing of the others; whether what it did is kept.
+    fn in_savepoint(&self, run: impl FnOnce() -> bool) -> Result<bool> {
         self.batch("SAVEPOINT closure")?;
-        if !run() && !self.raw.is_autocommit() {
+        let keep = run();
+        if !keep && !self.raw.is_autocommit() {
             self.batch("ROLLBACK TO closure")?;
         }
-        if self.raw.is_autocommit() { Ok(()) } else { self.batch("RELEASE closure") }
+        if !self.raw.is_autocommit() {
+            self.batch("RELEASE closure")?;
+        }
+        Ok(keep)
     }
 
     pub(crate) fn execute(&self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
@@ -388,6 +416,12 @@ impl Session {
         }
     }
 
+    fn note(&self, trouble: Option<&str>) {
+        if let Some(noted) = &self.trouble {
+            *noted.lock().unwrap_or_else(PoisonError::into_inner) = trouble.map(str::to_owned);
+        }
+    }
+
     fn error(&self, error: rusqlite::Error) -> Error {
         let rusqlite::Error::SqliteFailure(failure, message) = &error else {
             return Error::Broken(Box::new(error));
@@ -399,19 +433,39 @@ impl Session {
                 let names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
                 Error::Constraint(names.get(named).cloned().unwrap_or_else(|| named.to_owned()))
             }
-            ErrorCode::DiskFull => Error::Unavailable("the disk is full; free some space, nothing was changed".to_owned()),
-            ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-                Error::Unavailable("another process holds the database file; try again".to_owned())
+            _ => {
+                let fault = fault(error, &self.path);
+                if let Error::Unavailable(why) = &fault {
+                    self.note(Some(why));
+                }
+                fault
             }
+        }
+    }
+}
+
+/// What an error of the engine means that is not about a constraint.
+pub(crate) fn fault(error: rusqlite::Error, path: &Path) -> Error {
+    let shown = path.display();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            Error::Unavailable(format!("the disk is full on which {shown} is; free some space, nothing was changed"))
+        }
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            Error::Unavailable(format!("another process holds the database file {shown}; try again"))
+        }
+        Some(
             ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::ReadOnly
             | ErrorCode::PermissionDenied
             | ErrorCode::OutOfMemory
             | ErrorCode::DatabaseCorrupt
-            | ErrorCode::NotADatabase => Error::Unavailable(format!("the database file fails: {error}")),
-            _ => Error::Broken(Box::new(error)),
-        }
+            | ErrorCode::NotADatabase,
+        ) => Error::Unavailable(format!(
+            "the database file {shown} fails: {error}; look at the disk, at who may write to it, and at the system's log"
+        )),
+        _ => Error::Broken(Box::new(error)),
     }
 }
 
@@ -420,7 +474,7 @@ pub(crate) fn check(session: &Session, statement: &'static Statement) -> Result<
     session.prepare(statement).map(drop)
 }
 
-struct Bound(Scalar);
+pub(crate) struct Bound(pub(crate) Scalar);
 
 impl rusqlite::ToSql for Bound {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -136,6 +136,14 @@ impl Clock {
         tx.execute(sql!("UPDATE sandbox_clock SET mover = '', mover_until = 0 WHERE id = 1 AND mover = $1"), &[&mover]).await.map(drop)
     }
 
+    /// Takes the clock away from whoever had it, for a caller who knows that they have died.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn release(tx: &mut Tx) -> Result<()> {
+        tx.execute(sql!("UPDATE sandbox_clock SET mover = '', mover_until = 0"), &[]).await.map(drop)
+    }
+
     fn sandbox_only(self) -> Result<()> {
         match self {
             Self::Sandbox => Ok(()),

@@ -24,6 +24,7 @@ pub mod orders;
 pub mod page;
 pub mod pricing;
 mod progress;
+pub mod recovery;
 pub mod refunds;
 pub mod runner;
 pub mod sellers;
@@ -34,4 +35,4 @@ pub mod views;
 
 pub use clock::{Clock, ClockReport, Ticking};
 pub use machine::MachineTime;
-pub use market::{MIGRATIONS, Market, Mode, Setup};
+pub use market::{MIGRATIONS, Market, Mode, Setup, market_id, opens_with};

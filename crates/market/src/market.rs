@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use db::{Db, Migration, Result, Tx, sql};
 use kernel::{Actor, Ctx, Entropy, Locale, RequestId};
+use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::edition::Edition;
@@ -179,6 +180,29 @@ async fn prove_key(tx: &mut Tx, vault: &Vault, sealed: &str) -> Result<()> {
         return Ok(());
     }
     Err(db::Error::Unavailable("the master key is not the one with which this market's secrets were sealed; give the right one".to_owned()))
+}
+
+/// Whether `master_key` is the one that a database's secrets were sealed with; `None` in a database that no market was made in yet.
+///
+/// # Errors
+/// Those of the database.
+pub async fn opens_with(db: &Db, master_key: &[u8; 32]) -> Result<Option<bool>> {
+    let vault = Vault::new(master_key);
+    Ok(proof(db).await?.map(|proof| hex::decode(&proof).is_ok_and(|proof| vault.open(KEY_PROOF, &proof).is_ok())))
+}
+
+/// What tells one market from every other, copies of it apart: 16 hexadecimal digits of a digest of what was drawn when it was made. `None`
+/// in a database that no market was made in yet.
+///
+/// # Errors
+/// Those of the database.
+pub async fn market_id(db: &Db) -> Result<Option<String>> {
+    Ok(proof(db).await?.map(|proof| hex::encode(&Sha256::digest(proof)[..8])))
+}
+
+async fn proof(db: &Db) -> Result<Option<String>> {
+    let found = db.read(async |tx| tx.find::<(String,)>(sql!("SELECT value FROM market_facts WHERE name = $1"), &[&KEY_PROOF]).await);
+    Ok(found.await?.map(|(proof,)| proof))
 }
 
 /// Writes a fact into a new database; refuses to open one where it is another.

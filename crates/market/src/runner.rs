@@ -18,8 +18,10 @@ use crate::clock::Clock;
 use crate::market::Market;
 use crate::{accounts, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
 
-/// How long a worker holds a job, ms of wall time: longer than the slowest call and its transaction.
-const LEASE_MS: i64 = 60_000;
+/// How long a worker holds a job at least, ms of wall time (ours); so long a job waits whose worker was killed.
+const LEASE_MIN_MS: i64 = 60_000;
+/// How much longer than a call to a seller a job is held: for what is read before the call, and written down after it, on a busy database (ours).
+const LEASE_MARGIN_MS: i64 = 45_000;
 /// How long the mover of a sandbox clock holds it without a sign of life: so long a sandbox stands still when its process was killed.
 const MOVER_LEASE_MS: i64 = 10_000;
 /// How often the mover gives a sign of life, however long one job takes.
@@ -303,10 +305,17 @@ async fn seal(market: &Market, now: i64) -> Result<u64> {
     market.db().write(async move |tx| ledger::seal(tx, now, SEAL_ROUND).await).await
 }
 
+/// How long a job is held, ms, when a call to a seller may take so long: a job makes one, and nobody else may begin it while that lasts.
+fn lease_ms(call_timeout: Duration) -> i64 {
+    let call = i64::try_from(call_timeout.as_millis()).unwrap_or(i64::MAX);
+    call.saturating_add(LEASE_MARGIN_MS).max(LEASE_MIN_MS)
+}
+
 async fn claim(market: &Market, now: i64, limit: i64, lane_max: i64) -> Result<Vec<Lease>> {
+    let lease = lease_ms(market.outbound().timeout());
     let token = hex::encode(market.entropy().bytes::<16>());
     let wall = market.machine().now();
-    market.db().write(async move |tx| jobs::claim(tx, now, wall, LEASE_MS, &token, limit, lane_max).await).await
+    market.db().write(async move |tx| jobs::claim(tx, now, wall, lease, &token, limit, lane_max).await).await
 }
 
 /// Carries out one job; a fault puts it back for later.

@@ -6,6 +6,7 @@
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{Key, XChaCha20Poly1305, XNonce};
 use kernel::Entropy;
+use sha2::{Digest, Sha256};
 
 /// Length of the nonce that leads a sealed value.
 const NONCE_LEN: usize = 24;
@@ -25,6 +26,13 @@ impl Vault {
     #[must_use]
     pub fn new(master_key: &[u8; 32]) -> Self {
         Self(XChaCha20Poly1305::new(&Key::from(*master_key)))
+    }
+
+    /// Tells master keys apart without telling them: 16 hexadecimal digits of a digest, which says nothing about 32 random bytes.
+    #[must_use]
+    pub fn fingerprint(master_key: &[u8; 32]) -> String {
+        let digest = Sha256::new().chain_update(b"yunshi master key\0").chain_update(master_key).finalize();
+        hex::encode(&digest[..8])
     }
 
     /// Seals `secret`; `owner` says whose it is, such as the id of its row.
@@ -73,6 +81,7 @@ mod tests {
         assert!(vault.open("skk_2", &sealed).is_err());
         assert!(Vault::new(&[2; 32]).open("skk_1", &sealed).is_err());
         assert!(vault.open("skk_1", &sealed[..10]).is_err());
+        assert_ne!(Vault::fingerprint(&[1; 32]), Vault::fingerprint(&[2; 32]));
         let mut changed = sealed;
         *changed.last_mut().unwrap() ^= 1;
         assert!(vault.open("skk_1", &changed).is_err());

@@ -127,6 +127,12 @@ impl Client {
         Self { line, policy: settings.policy, timeout: settings.timeout, body_max_bytes: settings.body_max_bytes }
     }
 
+    /// How long a call may take from name resolution to the last byte.
+    #[must_use]
+    pub const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Posts a JSON text. `headers` may replace the content type `application/json`.
     ///
     /// # Errors

@@ -34,6 +34,14 @@ pub(crate) enum Command {
     },
     /// Walk through the ledger and the statements and check every figure.
     Verify,
+    /// Write the whole market as it is now into one file, while it goes on. The master key is not in it.
+    Backup {
+        /// The file; one that is there is replaced when the new one is whole.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+    /// Bring a market back from a backup, into an empty database of either engine, and check its books.
+    Restore(RestoreArgs),
     /// Show the configuration in force and whether everything is well.
     Doctor {
         /// Print a configuration file that names every setting, and do nothing else.
@@ -84,6 +92,23 @@ pub(crate) struct DemoArgs {
     /// Throw the demo in that folder away and begin anew.
     #[arg(long)]
     pub(crate) fresh: bool,
+}
+
+/// Which backup, and where to.
+#[derive(Args, Debug)]
+pub(crate) struct RestoreArgs {
+    /// The backup.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: PathBuf,
+    /// Throw away the market that is in the database.
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Do not check the books of what was restored.
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Check the backup and the books in it, and restore nothing.
+    #[arg(long, conflicts_with_all = ["replace", "no_verify"])]
+    pub(crate) check: bool,
 }
 
 /// What can be done about the operator.

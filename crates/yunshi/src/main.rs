@@ -6,6 +6,7 @@
 //! Left out: everything else. The business is in `market`, HTTP in `web`, the sample seller in `sample-seller`.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line talks to people on its standard streams")]
 
+mod archive;
 mod cli;
 mod commands;
 mod config;

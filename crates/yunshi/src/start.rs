@@ -58,9 +58,18 @@ async fn migrated_with(config: &Config, durability: Durability) -> Result<(Db, M
 }
 
 async fn open(config: &Config, durability: Durability) -> Result<Db> {
+    Ok(Db::open(Options { durability, ..options(config) }).await?)
+}
+
+/// How to open the database that the configuration names.
+pub(crate) fn options(config: &Config) -> Options {
     let connections = usize::try_from(config.database_connections).unwrap_or(usize::MAX);
-    let ca_file = config.database_ca_file.clone();
-    Ok(Db::open(Options { connections, durability, ca_file, ..Options::new(config.database()) }).await?)
+    Options { connections, ca_file: config.database_ca_file.clone(), ..Options::new(config.database()) }
+}
+
+/// Opens a SQLite file that is nobody's market yet.
+pub(crate) async fn file(path: &Path) -> Result<Db> {
+    Ok(Db::open(Options { durability: Durability::Relaxed, connections: 2, ..Options::new(Location::Sqlite(path.to_owned())) }).await?)
 }
 
 fn must_exist(location: &Location) -> Result<()> {
@@ -109,7 +118,8 @@ async fn open_market(config: &Config, db: Db, schema: Schema) -> Result<Market> 
     Ok(Market::open(setup).await?)
 }
 
-fn entropy() -> Result<Entropy> {
+/// Random numbers of this process.
+pub(crate) fn entropy() -> Result<Entropy> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the machine has no random bytes")?;
     Ok(Entropy::from_seed(seed))

@@ -35,8 +35,8 @@ pub use password::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, PasswordHash, hash};
 pub use principal::{Principal, authenticate, principal};
 pub use role::{Audience, Permission, Role};
 pub use session::{
-    SESSION_ABSOLUTE_MS, SESSION_SLIDING_MS, SESSIONS_MAX, SessionView, SignedIn, change_password, end_session, forget_old_sessions,
-    sessions, sign_in, sign_out,
+    SESSION_ABSOLUTE_MS, SESSION_SLIDING_MS, SESSIONS_MAX, SessionView, SignedIn, change_password, end_all_sessions, end_session,
+    forget_old_sessions, sessions, sign_in, sign_out,
 };
 pub use token::{NewToken, TOKEN_LIFE_MS_MAX, TOKENS_MAX, TokenView, create_token, revoke_token, tokens};
 pub use user::{NewUser, User, UserDetails, add_user, disable, enable, get_user, reset_password, set_roles, update_user, users};

@@ -243,6 +243,14 @@ pub async fn end_session(tx: &mut Tx, ctx: &Ctx, user: UserId, session: SessionI
     audit::record(tx, ctx, "accounts.session_ended", &session, &json!({})).await
 }
 
+/// Ends every session of everybody at `wall`, how many there were; API tokens and access keys stay.
+///
+/// # Errors
+/// Those of the database.
+pub async fn end_all_sessions(tx: &mut Tx, wall: i64) -> Result<u64> {
+    store::end_all_sessions(tx, wall).await
+}
+
 /// Removes sessions that ended more than 90 days ago, at most `limit`.
 ///
 /// # Errors

@@ -257,6 +257,10 @@ pub(super) async fn end_sessions(tx: &mut Tx, user: UserId, keep: Option<Session
     tx.execute(update, &[&wall, &user, &keep]).await.map(drop)
 }
 
+pub(super) async fn end_all_sessions(tx: &mut Tx, wall: i64) -> Result<u64> {
+    tx.execute(sql!("UPDATE sessions SET ended_at = $1 WHERE ended_at IS NULL AND expires_at > $1"), &[&wall]).await
+}
+
 pub(super) async fn delete_sessions(tx: &mut Tx, before: i64, limit: i64) -> Result<u64> {
     let delete =
         sql!("DELETE FROM sessions WHERE id IN (SELECT id FROM sessions WHERE expires_at < $1 OR ended_at < $1 ORDER BY id LIMIT $2)");

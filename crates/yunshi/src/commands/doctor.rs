@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use db::{Db, Location, jobs};
 use jiff::Timestamp;
 use market::views::health;
-use market::{MIGRATIONS, Mode};
+use market::{MIGRATIONS, Mode, market_id, opens_with};
 
 use crate::{
     config::{ALL, Config, Loaded},
@@ -164,7 +164,8 @@ fn disk(config: &Config) -> Result<(Health, String)> {
         DISK_WRONG_BYTES..DISK_ODD_BYTES => Health::Odd,
         DISK_ODD_BYTES.. => Health::Well,
     };
-    Ok((health, format!("{} MiB free at {}", free / (1024 * 1024), there.display())))
+    let advice = if health == Health::Wrong { "; free some, without it nothing can be written" } else { "" };
+    Ok((health, format!("{} MiB free at {}{advice}", free / (1024 * 1024), there.display())))
 }
 
 async fn key(db: &Db, config: &Config) -> Result<(Health, String)> {
@@ -172,7 +173,10 @@ async fn key(db: &Db, config: &Config) -> Result<(Health, String)> {
     if file.as_ref().is_some_and(|file| !file.exists()) && config.master_key_file.is_none() && !health::has_accounts(db).await? {
         return Ok((Health::Odd, "not made yet; yunshi serve makes it".to_owned()));
     }
-    master_key::find(config, Missing::Refuse)?;
+    let key = master_key::find(config, Missing::Refuse)?;
+    if opens_with(db, &key.bytes).await? == Some(false) {
+        return Ok((Health::Wrong, "not the one with which this market's secrets were sealed; give the right one".to_owned()));
+    }
     let Some(file) = file else { return Ok((Health::Well, "from the configuration".to_owned())) };
     let shown = file.display();
     let others = fs::metadata(&file)?.permissions().mode() & OTHERS;
@@ -195,7 +199,10 @@ async fn facts(db: &Db, config: &Config) -> Result<(Health, String)> {
             return Ok((Health::Wrong, format!("the database holds a market whose {name} is {found}, the configuration says {value}")));
         }
     }
-    Ok((Health::Well, facts.iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")))
+    let id = market_id(db).await?.unwrap_or_default();
+    let shown = facts.iter().filter(|(name, _)| expected.iter().any(|(known, _)| name == known));
+    let shown: Vec<String> = shown.map(|(name, value)| format!("{name} {value}")).collect();
+    Ok((Health::Well, format!("{id}, {}", shown.join(", "))))
 }
 
 /// The machine's clock against the database server's and against what was recorded last. In a sandbox, the market's clock is its own.

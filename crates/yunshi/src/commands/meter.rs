@@ -3,6 +3,14 @@
 use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
 
+/// Bytes of one MiB.
+const MEBIBYTE: u64 = 1024 * 1024;
+
+/// So many bytes, for people.
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    format!("{}.{} MiB", bytes / MEBIBYTE, bytes % MEBIBYTE * 10 / MEBIBYTE)
+}
+
 /// Back to the first column, and erase the line.
 const FROM_THE_START: &str = "\r\x1b[K";
 

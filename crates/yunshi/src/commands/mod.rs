@@ -1,10 +1,12 @@
 //! One file for each command.
 
+mod backup;
 mod clock;
 mod doctor;
 pub(crate) mod meter;
 mod migrate;
 mod operator;
+mod restore;
 mod sample_seller;
 pub(crate) mod serve;
 mod settle;
@@ -45,6 +47,8 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Migrate => migrate::run(config).await,
         Command::Settle { month } => settle::run(config, month).await,
         Command::Verify => verify::run(config).await,
+        Command::Backup { out } => backup::run(config, &out).await,
+        Command::Restore(args) => restore::run(config, args).await,
         Command::Doctor { sample_file: false } => doctor::run(&loaded).await,
         Command::Doctor { sample_file: true } => {
             print!("{}", sample_text());

@@ -1,5 +1,6 @@
 //! `yunshi verify`: every figure of the ledger and the statements, checked against each other.
 
+use db::Db;
 use kernel::Money;
 use market::ledger::{self, PROBLEMS_MAX, Problem};
 use market::settlement;
@@ -13,10 +14,13 @@ use crate::{
 };
 
 pub(super) async fn run(config: &Config) -> Result<(), Failure> {
-    let db = start::database(config, Schema::Check).await?;
+    walk(&start::database(config, Schema::Check).await?).await
+}
 
+/// Checks the books of a database whose schema is this program's, and says what they hold.
+pub(super) async fn walk(db: &Db) -> Result<(), Failure> {
     let meter = Meter::new();
-    let found = ledger::verify(&db, |rows| meter.show(format_args!("the ledger: {rows} rows"))).await?;
+    let found = ledger::verify(db, |rows| meter.show(format_args!("the ledger: {rows} rows"))).await?;
     drop(meter);
     println!(
         "ledger: {}, {}, {} sealed, {} not yet",
@@ -34,12 +38,12 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     let mut problems = found.problems;
 
     let meter = Meter::new();
-    let found = settlement::verify_statements(&db, |lines| meter.show(format_args!("the statements: {lines} lines"))).await?;
+    let found = settlement::verify_statements(db, |lines| meter.show(format_args!("the statements: {lines} lines"))).await?;
     drop(meter);
     println!("statements: {}, with {}", found.statements, counted(found.lines, "line"));
     problems.extend(found.problems);
 
-    let found = books::verify_orders(&db).await?;
+    let found = books::verify_orders(db).await?;
     println!("orders: {}", found.orders);
     problems.extend(found.problems);
     judge(&problems)

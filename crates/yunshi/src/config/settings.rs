@@ -236,7 +236,7 @@ settings! {
     |it| Some(it.allow_private_addresses.to_string());
 
     "call_timeout_ms",
-    "How long a seller's server may take to answer. The protocol says 5 seconds.",
+    "How long a seller's server may take to answer. The protocol says 5 seconds. A worker holds a job 45 seconds longer than this, and at\nleast a minute: so long the job waits when its worker was killed.",
     |it, given| it.call_timeout = given.whole::<u64>(100, SECONDS_MAX * 1_000).map(Duration::from_millis)?,
     |it| Some(it.call_timeout.as_millis().to_string());
 

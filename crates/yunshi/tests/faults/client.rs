@@ -1,9 +1,11 @@
 //! Somebody who calls the API, and repeats what was not answered with the same idempotency key, as a good client does.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use kernel::SkuId;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -146,7 +148,11 @@ pub(crate) struct Told {
     pub(crate) quantity: i64,
     pub(crate) number: String,
     pub(crate) fate: Fate,
-    /// The refund's own order, when it was returned.
+    /// What came to be with the payment.
+    pub(crate) subscription: Option<String>,
+    /// The renewal's own order, when it was renewed.
+    pub(crate) renewal: Option<String>,
+    /// The refund's own order, when it, or the renewal, was returned.
     pub(crate) refund: Option<String>,
 }
 
@@ -156,20 +162,99 @@ pub(crate) enum Fate {
     Paid,
     /// Paid, used, and returned without a reason.
     Returned,
+    /// Paid, used, and renewed.
+    Renewed,
+    /// The same, and the renewal was returned before it began.
+    RenewalReturned,
     Cancelled,
     /// Nothing, for now.
     Left,
 }
 
-/// A step after the order was placed: the last part of its path, and the status of success.
-type Step = (&'static str, u16);
+/// A step after the order was placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Pay,
+    Cancel,
+    Return,
+    Renew,
+    PayRenewal,
+    ReturnRenewal,
+}
+
+impl Step {
+    /// What its idempotency key ends with.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Pay => "pay",
+            Self::Cancel => "cancel",
+            Self::Return => "refund",
+            Self::Renew => "renew",
+            Self::PayRenewal => "renew/pay",
+            Self::ReturnRenewal => "renew/refund",
+        }
+    }
+
+    /// The status of success.
+    pub(crate) const fn status(self) -> u16 {
+        match self {
+            Self::Pay | Self::Cancel | Self::PayRenewal => 200,
+            Self::Return | Self::Renew | Self::ReturnRenewal => 201,
+        }
+    }
+
+    /// Where it is asked for, by one who was told so much.
+    pub(crate) fn path(self, told: &Told) -> String {
+        let number = match self {
+            Self::PayRenewal | Self::ReturnRenewal => told.renewal.as_ref().expect("a renewal"),
+            Self::Pay | Self::Cancel | Self::Return | Self::Renew => &told.number,
+        };
+        match self {
+            Self::Pay | Self::PayRenewal => format!("/orders/{number}/pay"),
+            Self::Cancel => format!("/orders/{number}/cancel"),
+            Self::Return | Self::ReturnRenewal => format!("/orders/{number}/refund"),
+            Self::Renew => format!("/subscriptions/{}/renew", told.subscription.as_ref().expect("a subscription")),
+        }
+    }
+
+    /// What is sent with it.
+    pub(crate) fn body(self) -> Value {
+        match self {
+            Self::Renew => json!({ "period": { "unit": "month", "count": 1 } }),
+            _ => json!({}),
+        }
+    }
+
+    /// The number of the order that the answer is about.
+    pub(crate) fn number(self, told: &Told) -> &str {
+        let other = match self {
+            Self::Pay | Self::Cancel => None,
+            Self::Renew | Self::PayRenewal => told.renewal.as_deref(),
+            Self::Return | Self::ReturnRenewal => told.refund.as_deref(),
+        };
+        other.unwrap_or(&told.number)
+    }
+
+    /// Notes what the answer said.
+    fn learn(self, told: &mut Told, answer: &Answer) {
+        let number = answer.body["number"].as_str().unwrap().to_owned();
+        match self {
+            Self::Pay => told.subscription = answer.body["lines"][0]["subscription_id"].as_str().map(str::to_owned),
+            Self::Renew => told.renewal = Some(number),
+            Self::Return | Self::ReturnRenewal => told.refund = Some(number),
+            Self::Cancel | Self::PayRenewal => {}
+        }
+    }
+}
 
 impl Fate {
     /// Most orders are paid.
     pub(crate) const fn of(n: usize) -> Self {
         match n % 8 {
             1 | 5 => Self::Returned,
+            2 => Self::Renewed,
             3 => Self::Cancelled,
+            4 => Self::RenewalReturned,
             6 => Self::Left,
             _ => Self::Paid,
         }
@@ -178,20 +263,67 @@ impl Fate {
     /// What the buyer does after placing the order.
     pub(crate) const fn steps(self) -> &'static [Step] {
         match self {
-            Self::Paid => &[("pay", 200)],
-            Self::Returned => &[("pay", 200), ("refund", 201)],
-            Self::Cancelled => &[("cancel", 200)],
+            Self::Paid => &[Step::Pay],
+            Self::Returned => &[Step::Pay, Step::Return],
+            Self::Renewed => &[Step::Pay, Step::Renew, Step::PayRenewal],
+            Self::RenewalReturned => &[Step::Pay, Step::Renew, Step::PayRenewal, Step::ReturnRenewal],
+            Self::Cancelled => &[Step::Cancel],
             Self::Left => &[],
+        }
+    }
+
+    /// Whether it was paid for, whatever came after.
+    pub(crate) const fn is_paid(self) -> bool {
+        !matches!(self, Self::Cancelled | Self::Left)
+    }
+
+    /// Whether the instance is there in the end.
+    pub(crate) const fn is_kept(self) -> bool {
+        matches!(self, Self::Paid | Self::Renewed | Self::RenewalReturned)
+    }
+
+    /// How often the buyer has paid for it in the end, what came back left out.
+    pub(crate) const fn times_paid(self) -> i64 {
+        match self {
+            Self::Paid | Self::RenewalReturned => 1,
+            Self::Renewed => 2,
+            Self::Returned | Self::Cancelled | Self::Left => 0,
         }
     }
 }
 
-/// The refusals that one who wants to return something hears until it was delivered.
-pub(crate) const NOT_DELIVERED: [&str; 2] = ["order-state", "subscription-state"];
+/// The refusals that one who wants to renew or return something hears until it was delivered.
+const NOT_DELIVERED: [&str; 4] = ["order-state", "subscription-state", "not-refundable", "order-open"];
 
-/// Between a test and its clients: how much they have done, and that they are to finish what they are at.
+/// Something that was acknowledged.
+#[derive(Clone, Debug)]
+pub(crate) struct Act {
+    /// What was done with the order; nothing yet when it was placed.
+    pub(crate) step: Option<Step>,
+    /// What was told so far.
+    pub(crate) told: Told,
+}
+
+impl Act {
+    /// Makes sure that it is there, whatever came after it, where orders stand like this.
+    pub(crate) fn stands(&self, states: &BTreeMap<String, String>) {
+        let paid: &[&str] = &["processing", "completed", "refunding", "refunded"];
+        let expected = match self.step {
+            None => &[&["pending_payment", "cancelled"], paid].concat(),
+            Some(Step::Renew) => &[&["pending_payment"], paid].concat(),
+            Some(Step::Pay | Step::PayRenewal) => paid,
+            Some(Step::Cancel) => &["cancelled"],
+            Some(Step::Return | Step::ReturnRenewal) => &["refunding", "refunded"],
+        };
+        let number = self.step.map_or(self.told.number.as_str(), |step| step.number(&self.told));
+        let state = states.get(number).unwrap_or_else(|| panic!("acknowledged, and lost: {self:?}"));
+        assert!(expected.contains(&state.as_str()), "it was acknowledged, and {number} is {state}: {self:?}");
+    }
+}
+
+/// Between a test and its clients: what they have done, and that they are to finish what they are at.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Enough(Arc<(AtomicBool, AtomicUsize)>);
+pub(crate) struct Enough(Arc<(AtomicBool, Mutex<Vec<Act>>)>);
 
 impl Enough {
     pub(crate) fn say(&self) {
@@ -204,35 +336,52 @@ impl Enough {
 
     /// Acts that were acknowledged so far.
     pub(crate) fn acts(&self) -> usize {
-        self.0.1.load(Ordering::SeqCst)
+        self.0.1.lock().unwrap().len()
     }
 
-    fn one_more(&self) {
-        self.0.1.fetch_add(1, Ordering::SeqCst);
+    /// The same, one by one.
+    pub(crate) fn acknowledged(&self) -> Vec<Act> {
+        self.0.1.lock().unwrap().clone()
+    }
+
+    fn one_more(&self, act: Act) {
+        self.0.1.lock().unwrap().push(act);
     }
 }
 
 /// A buyer who orders and pays, one after another, until it is enough.
 pub(crate) async fn shop(client: Client, buyer: usize, name: String, sku: SkuId, enough: Enough) -> Vec<Told> {
-    let mut told = Vec::new();
+    let (clients, mut all) = ([client], Vec::new());
     for n in 0.. {
         if enough.is_said() {
             break;
         }
-        let (key, quantity) = (format!("{name}-{n}"), i64::try_from(n % 3).unwrap() + 1);
-        let placed = client.insist("/orders", &key, &order_of(sku, quantity)).await;
-        assert_eq!(placed.status, 201, "{placed:?}");
-        enough.one_more();
-        let number = placed.body["number"].as_str().unwrap().to_owned();
-        let (fate, mut refund) = (Fate::of(n), None);
-        for (step, status) in fate.steps() {
-            let (path, key) = (format!("/orders/{number}/{step}"), format!("{key}/{step}"));
-            let done = client.insist_while(&NOT_DELIVERED, &path, &key, &json!({})).await;
-            assert_eq!(done.status, *status, "{done:?}");
-            enough.one_more();
-            refund = (*step == "refund").then(|| done.body["number"].as_str().unwrap().to_owned());
-        }
-        told.push(Told { key, buyer, quantity, number, fate, refund });
+        all.push(buy(&clients, buyer, &name, n, sku, &enough).await);
+    }
+    all
+}
+
+/// Asks through every client at the same moment, until it is decided; they must all hear the same.
+async fn ask(clients: &[Client], path: &str, key: &str, body: &Value) -> Answer {
+    let mut answers = join_all(clients.iter().map(|client| client.insist_while(&NOT_DELIVERED, path, key, body))).await;
+    let one = answers.pop().unwrap();
+    assert!(answers.iter().all(|it| (it.status, &it.body) == (one.status, &one.body)), "one key, one answer: {one:?} {answers:?}");
+    one
+}
+
+/// The `n`th order of somebody, and what they do with it.
+pub(crate) async fn buy(clients: &[Client], buyer: usize, name: &str, n: usize, sku: SkuId, enough: &Enough) -> Told {
+    let (key, quantity, fate) = (format!("{name}-{n}"), i64::try_from(n % 3).unwrap() + 1, Fate::of(n));
+    let placed = ask(clients, "/orders", &key, &order_of(sku, quantity)).await;
+    assert_eq!(placed.status, 201, "{placed:?}");
+    let number = placed.body["number"].as_str().unwrap().to_owned();
+    let mut told = Told { key, buyer, quantity, number, fate, subscription: None, renewal: None, refund: None };
+    enough.one_more(Act { step: None, told: told.clone() });
+    for step in fate.steps() {
+        let done = ask(clients, &step.path(&told), &format!("{}/{}", told.key, step.word()), &step.body()).await;
+        assert_eq!(done.status, step.status(), "{step:?}: {done:?}");
+        step.learn(&mut told, &done);
+        enough.one_more(Act { step: Some(*step), told: told.clone() });
     }
     told
 }

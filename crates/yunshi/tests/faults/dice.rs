@@ -20,9 +20,13 @@ impl Dice {
         Self(Entropy::from_seed(bytes))
     }
 
+    /// A number below `sides`.
+    pub(crate) fn roll(&self, sides: u64) -> u64 {
+        u64::from(u32::from_be_bytes(self.0.bytes())) % sides
+    }
+
     /// Somewhere between the two, in ms.
     pub(crate) fn between(&self, from_ms: u64, to_ms: u64) -> Duration {
-        let drawn = u64::from(u32::from_be_bytes(self.0.bytes()));
-        Duration::from_millis(from_ms + drawn % (to_ms - from_ms + 1))
+        Duration::from_millis(from_ms + self.roll(to_ms - from_ms + 1))
     }
 }

@@ -1,4 +1,4 @@
-//! `kill -9` at any moment.
+//! `kill -9` while years pass.
 
 use std::time::{Duration, Instant};
 
@@ -6,65 +6,11 @@ use kernel::DAY_MS;
 use market::Mode;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-use crate::client::{Client, Doors, Enough, shop};
+use crate::client::{Client, Doors};
 use crate::dice::Dice;
 use crate::fair::Fair;
-use crate::place::until;
-use crate::reckoning::{delivered, let_leases_end, reckon};
-
-/// How often the server is killed.
-const KILLS: usize = 14;
-/// Every so many starts, it is killed before its doors are open.
-const WHILE_STARTING: usize = 5;
-/// Every so many starts, a worker runs beside it and dies with it.
-const WITH_WORKER: usize = 2;
-/// Acts that are acknowledged between two kills, at least.
-const ACTS: usize = 5;
-/// Clients of each buyer.
-const CLIENTS: usize = 2;
-const BUYERS: usize = 3;
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_killed_at_any_moment_loses_nothing_and_does_nothing_twice() {
-    let dice = Dice::new();
-    let fair = Fair::new(Mode::Production, BUYERS).await;
-    let (doors, enough) = (Doors::new(), Enough::default());
-    let mut shoppers = JoinSet::new();
-    for n in 0..BUYERS * CLIENTS {
-        let (buyer, name) = (n % BUYERS, format!("shopper{n}"));
-        shoppers.spawn(shop(Client::new(&doors, &fair.buyers[buyer].token), buyer, name, fair.sku, enough.clone()));
-    }
-
-    for kill in 1..=KILLS {
-        let mut server = fair.place.start(&["serve"]);
-        let worker = (kill % WITH_WORKER == 0).then(|| fair.place.start(&["worker"]));
-        if kill % WHILE_STARTING == 0 {
-            tokio::time::sleep(dice.between(0, 120)).await;
-        } else {
-            let before = enough.acts();
-            doors.open(&server.open().await);
-            until("acts to meet", async || (enough.acts() >= before + ACTS).then_some(())).await;
-            tokio::time::sleep(dice.between(0, 500)).await;
-            doors.shut();
-        }
-        server.kill();
-        if let Some(worker) = worker {
-            worker.kill();
-        }
-        let_leases_end(&fair).await;
-    }
-
-    let mut server = fair.place.start(&["serve"]);
-    doors.open(&server.open().await);
-    enough.say();
-    let told = shoppers.join_all().await.concat();
-    println!("{} orders over {KILLS} kills", told.len());
-    delivered(&fair).await;
-    reckon(&fair, &doors, &told).await;
-    server.stop().await;
-}
+use crate::reckoning::{delivered, let_leases_end};
 
 /// Years that pass in the sandbox.
 const YEARS: i64 = 3;

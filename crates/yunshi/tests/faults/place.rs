@@ -1,6 +1,6 @@
 //! A folder and a database for each test, and the program in processes of their own.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use db::scratch::Scratch;
 use db::{Db, Engine, Location};
 use market::{MIGRATIONS, Mode};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
 /// How long a test waits for anything that must come: a busy machine and a program that is not optimised.
@@ -126,6 +126,11 @@ impl Place {
         self.db().await.write(async move |tx| tx.run_text(text).await).await.unwrap()
     }
 
+    /// A file of the folder beside the database.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     fn dressed(&self, mut command: Command) -> Command {
         command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
@@ -164,12 +169,123 @@ impl Place {
         Running::of(self.command(arguments))
     }
 
+    /// Starts a program on a small disk; the database is the one there.
+    pub(crate) fn start_on(&self, disk: &SmallDisk, arguments: &[&str]) -> Running {
+        Running::of(self.command_on(disk, arguments))
+    }
+
+    /// Runs a command on a small disk to its end.
+    pub(crate) async fn run_on(&self, disk: &SmallDisk, arguments: &[&str]) -> Ended {
+        let mut running = Running::of(self.command_on(disk, arguments));
+        let code = running.end().await.code();
+        Ended { code, out: text_of(&mut running.child.stdout.take().unwrap()), err: String::new() }
+    }
+
+    fn command_on(&self, disk: &SmallDisk, arguments: &[&str]) -> Command {
+        let mut command = self.dressed(disk.enter());
+        command.arg(program()).args(arguments);
+        command.env("YUNSHI_DATABASE_URL", format!("sqlite:{}", disk.inside(DATABASE).display()));
+        command
+    }
+
+    /// Starts a server the size of whose files can be limited while it runs, see [`Running::limit_files`].
+    pub(crate) fn start_limitable(&self, arguments: &[&str]) -> Running {
+        self.start_confined(arguments, None)
+    }
+
     /// Starts a server whose files may not grow beyond so many KiB: writes fail from there on, as on a full disk.
-    pub(crate) fn start_confined(&self, arguments: &[&str], kib: u64) -> Running {
+    pub(crate) fn start_confined(&self, arguments: &[&str], kib: Option<u64>) -> Running {
+        let kib = kib.map_or_else(|| "unlimited".to_owned(), |kib| kib.to_string());
         let mut command = Command::new("bash");
         // The signal that the kernel sends with the failed write is ignored, so that the program sees the error instead.
-        command.args(["-c", r#"trap "" XFSZ; ulimit -f "$0"; exec "$@""#]).arg(kib.to_string()).arg(program()).args(arguments);
+        command.args(["-c", r#"trap "" XFSZ; ulimit -f "$0"; exec "$@""#]).arg(kib).arg(program()).args(arguments);
         Running::of(self.dressed(command))
+    }
+}
+
+/// The database on a small disk.
+const DATABASE: &str = "yunshi.sqlite";
+/// What fills a small disk.
+const BALLAST: &str = "ballast";
+
+/// A small file system in memory that only some processes see: it stands in a mount namespace of its own, which this process holds open.
+pub(crate) struct SmallDisk {
+    holder: Child,
+    folder: PathBuf,
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
+
+impl SmallDisk {
+    /// A disk of so many KiB beside a place, with a copy of the place's database on it. Why not, where the machine permits no such thing.
+    pub(crate) fn new(place: &Place, kib: u64) -> Result<Self, String> {
+        let folder = place.path("small");
+        std::fs::create_dir(&folder).unwrap();
+        let script = r#"mount -t tmpfs -o "size=$1k,mode=0700" tmpfs "$0" && echo mounted && exec cat"#;
+        let holder = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+            .arg(&folder)
+            .arg(kib.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("unshare cannot be started: {error}"))?;
+        let mut disk = Self { holder, folder };
+        let mut said = String::new();
+        BufReader::new(disk.holder.stdout.as_mut().unwrap()).read_line(&mut said).unwrap();
+        if said != "mounted\n" {
+            return Err(text_of(disk.holder.stderr.as_mut().unwrap()).trim().to_owned());
+        }
+        std::fs::copy(place.file().unwrap(), disk.outside(DATABASE)).map_err(|error| format!("cannot look into it: {error}"))?;
+        Ok(disk)
+    }
+
+    /// How a program on the disk sees a file of it.
+    fn inside(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// How this process sees it. For whole files only: the database's library would follow the links in it to another place.
+    fn outside(&self, name: &str) -> PathBuf {
+        PathBuf::from(format!("/proc/{}/root", self.holder.id())).join(self.inside(name).strip_prefix("/").unwrap())
+    }
+
+    /// A command that runs another one where the disk is seen, in its folder.
+    fn enter(&self) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["--target", &self.holder.id().to_string(), "--user", "--mount", "--preserve-credentials", "--"]);
+        command.args(["sh", "-c", r#"cd "$0" && exec "$@""#]).arg(&self.folder);
+        command
+    }
+
+    /// Leaves no byte free.
+    pub(crate) fn fill(&self) {
+        let mut ballast = std::fs::OpenOptions::new().create(true).append(true).open(self.outside(BALLAST)).unwrap();
+        // In ever smaller pieces, down to the last page.
+        for bytes in [1 << 16, 1 << 12, 1] {
+            while ballast.write_all(&vec![0; bytes]).is_ok() {}
+        }
+    }
+
+    /// Frees what [`SmallDisk::fill`] took.
+    pub(crate) fn free(&self) {
+        std::fs::remove_file(self.outside(BALLAST)).unwrap();
+    }
+
+    /// Takes the database, which nobody has open any more, to its old place.
+    pub(crate) fn bring_back(&self, place: &Place) {
+        let (file, log) = (place.file().unwrap(), format!("{DATABASE}-wal"));
+        std::fs::copy(self.outside(DATABASE), &file).unwrap();
+        // What was not yet moved from the log into the file belongs to it.
+        if self.outside(&log).exists() {
+            std::fs::copy(self.outside(&log), file.with_file_name(log)).unwrap();
+        }
     }
 }
 
@@ -216,7 +332,10 @@ impl Running {
 
     /// Waits for a line of the log that says `sign`.
     pub(crate) async fn says(&self, sign: &str) -> Value {
-        let message = |line: &&Value| line["message"].as_str().or(line.as_str()).is_some_and(|text| text.contains(sign));
+        let message = |line: &&Value| {
+            let texts = [line, &line["message"], &line["why"], &line["error"]];
+            texts.iter().any(|text| text.as_str().is_some_and(|text| text.contains(sign)))
+        };
         until(&format!("{sign:?} in the log"), async || self.log().iter().find(message).cloned()).await
     }
 
@@ -234,6 +353,12 @@ impl Running {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// From here on no file of the process may grow beyond so many bytes: every write beyond fails. `None` takes that back.
+    pub(crate) fn limit_files(&self, bytes: Option<u64>) {
+        let limits = Rlimit { current: bytes, maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, limits).unwrap();
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -28,6 +28,12 @@ async fn rows(fair: &Fair) -> Vec<Row> {
     found.into_iter().map(|(number, state, buyer, total)| Row { number, state, buyer, total }).collect()
 }
 
+/// Every order with its state.
+pub(crate) async fn states(fair: &Fair) -> BTreeMap<String, String> {
+    let rows = fair.place.sql("SELECT number || ' ' || state FROM orders").await;
+    rows.iter().map(|row| row.split_once(' ').unwrap()).map(|(number, state)| (number.to_owned(), state.to_owned())).collect()
+}
+
 /// A worker that died holds its jobs for a minute, and in a sandbox the clock for some seconds. Nobody wants to wait for that: the time
 /// passes now.
 pub(crate) async fn let_leases_end(fair: &Fair) {
@@ -61,7 +67,8 @@ pub(crate) async fn reckon(fair: &Fair, doors: &Doors, told: &[Told]) {
 }
 
 async fn each_key_made_one_order(fair: &Fair, doors: &Doors, told: &[Told], orders: &[Row]) {
-    let numbers: Vec<&str> = told.iter().flat_map(|told| [Some(told.number.as_str()), told.refund.as_deref()]).flatten().collect();
+    let numbers: Vec<&str> =
+        told.iter().flat_map(|told| [Some(told.number.as_str()), told.renewal.as_deref(), told.refund.as_deref()]).flatten().collect();
     let known: BTreeSet<&str> = numbers.iter().copied().collect();
     assert_eq!(known.len(), numbers.len(), "two keys were answered with one order");
     let there: BTreeSet<&str> = orders.iter().map(|row| row.number.as_str()).collect();
@@ -71,10 +78,9 @@ async fn each_key_made_one_order(fair: &Fair, doors: &Doors, told: &[Told], orde
         let client = Client::new(doors, &fair.buyers[told.buyer].token);
         let again = client.insist("/orders", &told.key, &fair.order(told.quantity)).await;
         assert_eq!((again.status, &again.body["number"]), (201, &json!(told.number)));
-        for (step, status) in told.fate.steps() {
-            let again = client.insist(&format!("/orders/{}/{step}", told.number), &format!("{}/{step}", told.key), &json!({})).await;
-            let number = told.refund.as_ref().filter(|_| *step == "refund").unwrap_or(&told.number);
-            assert_eq!((again.status, &again.body["number"]), (*status, &json!(number)));
+        for step in told.fate.steps() {
+            let again = client.insist(&step.path(told), &format!("{}/{}", told.key, step.word()), &step.body()).await;
+            assert_eq!((again.status, &again.body["number"]), (step.status(), &json!(step.number(told))), "{step:?} of {told:?}");
         }
     }
 }
@@ -84,7 +90,7 @@ fn orders_stand_as_told(fair: &Fair, told: &[Told], orders: &[Row]) {
     for told in told {
         let row = by_number[told.number.as_str()];
         let expected = match told.fate {
-            Fate::Paid => "completed",
+            Fate::Paid | Fate::Renewed | Fate::RenewalReturned => "completed",
             // The refund is an order of its own besides.
             Fate::Returned => "refunded",
             Fate::Cancelled => "cancelled",
@@ -92,9 +98,11 @@ fn orders_stand_as_told(fair: &Fair, told: &[Told], orders: &[Row]) {
         };
         let buyer = fair.buyers[told.buyer].account.to_string();
         assert_eq!((row.state.as_str(), row.total, &row.buyer), (expected, told.quantity * PRICE, &buyer), "{told:?}");
-        if let Some(refund) = &told.refund {
-            let row = by_number[refund.as_str()];
-            assert_eq!((row.state.as_str(), row.total, &row.buyer), ("refunded", told.quantity * PRICE, &buyer), "{told:?}");
+        let renewed = if told.fate == Fate::RenewalReturned { "refunded" } else { "completed" };
+        for (number, state) in [(&told.renewal, renewed), (&told.refund, "refunded")] {
+            let Some(number) = number else { continue };
+            let row = by_number[number.as_str()];
+            assert_eq!((row.state.as_str(), row.total, &row.buyer), (state, told.quantity * PRICE, &buyer), "{told:?}");
         }
     }
 }
@@ -103,19 +111,23 @@ async fn one_instance_each(fair: &Fair, told: &[Told]) {
     let instances = fair.server.sound().instances();
     let at_seller: BTreeMap<&str, bool> = instances.iter().map(|it| (it.order_id.as_str(), it.state == State::Released)).collect();
     assert_eq!(at_seller.len(), instances.len(), "an order has two instances at the seller");
-    let wanted: BTreeMap<&str, bool> = told
-        .iter()
-        .filter(|told| matches!(told.fate, Fate::Paid | Fate::Returned))
-        .map(|told| (told.number.as_str(), told.fate == Fate::Returned))
-        .collect();
+    let wanted: BTreeMap<&str, bool> =
+        told.iter().filter(|told| told.fate.is_paid()).map(|told| (told.number.as_str(), told.fate == Fate::Returned)).collect();
     assert_eq!(at_seller, wanted, "the seller has opened what was paid for, and released what was returned");
+
+    for told in told.iter().filter(|told| told.fate.is_paid()) {
+        let instance = instances.iter().find(|it| it.order_id == told.number).unwrap();
+        let later: Vec<&str> = instance.later_orders.iter().map(|it| it.split('/').next().unwrap()).collect();
+        let wanted: Vec<&str> = [&told.renewal, &told.refund].into_iter().flatten().map(String::as_str).collect();
+        assert_eq!(later, wanted, "the seller was told of each renewal and each return, and did it once: {told:?}");
+    }
 
     let select = sql!(
         "SELECT l.order_number, s.instance_id FROM subscriptions s JOIN order_lines l ON l.number = s.purchase_line
          WHERE s.state = 'in_use' ORDER BY l.order_number"
     );
     let ours: Vec<(String, Option<String>)> = fair.place.db().await.read(async move |tx| tx.all(select, &[]).await).await.unwrap();
-    assert_eq!(ours.len(), told.iter().filter(|told| told.fate == Fate::Paid).count());
+    assert_eq!(ours.len(), told.iter().filter(|told| told.fate.is_kept()).count());
     for (order, instance) in &ours {
         let theirs = instances.iter().find(|it| it.order_id == *order).unwrap();
         assert_eq!(instance.as_deref(), Some(theirs.instance_id.as_str()), "{order}");
@@ -130,7 +142,7 @@ async fn money_adds_up(fair: &Fair, told: &[Told]) {
     assert_eq!(settlement::verify_statements(&db, |_| {}).await.unwrap().problems, []);
     let in_books = |kind| verified.balances.iter().filter(|total| total.kind == kind).map(|total| total.balance_minor).sum::<i64>();
     let spent_by = |buyer: usize| {
-        told.iter().filter(|told| told.fate == Fate::Paid && told.buyer == buyer).map(|told| told.quantity * PRICE).sum::<i64>()
+        told.iter().filter(|told| told.buyer == buyer).map(|told| told.fate.times_paid() * told.quantity * PRICE).sum::<i64>()
     };
     let spent: i64 = (0..fair.buyers.len()).map(spent_by).sum();
     let deposited = DEPOSIT * i64::try_from(fair.buyers.len()).unwrap();
@@ -144,8 +156,12 @@ async fn money_adds_up(fair: &Fair, told: &[Told]) {
         assert_eq!(wallet, DEPOSIT - spent_by(n), "{account}");
     }
     let payments = references(&db, "payment").await;
-    let mut paid: Vec<&str> =
-        told.iter().filter(|told| told.fate.steps().first() == Some(&("pay", 200))).map(|told| told.number.as_str()).collect();
+    let mut paid: Vec<&str> = told
+        .iter()
+        .filter(|told| told.fate.is_paid())
+        .flat_map(|told| [Some(told.number.as_str()), told.renewal.as_deref()])
+        .flatten()
+        .collect();
     paid.sort_unstable();
     assert_eq!(payments, paid, "each order was paid once");
     let refunds = references(&db, "refund").await;

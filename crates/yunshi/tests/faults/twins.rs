@@ -9,11 +9,12 @@ use testkit::sellers::Behaviour;
 use tokio::task::JoinSet;
 use wire::koogallery_v2::Activity;
 
-use crate::client::{Client, Doors, Enough, Fate, NOT_DELIVERED, Told, shop};
+use crate::client::{Client, Doors, Enough, Told, buy, shop};
 use crate::dice::Dice;
-use crate::fair::{Fair, order_of};
+use crate::fair::Fair;
 use crate::place::Place;
 use crate::reckoning::{delivered, let_leases_end, reckon};
+use crate::survive::disconnect;
 
 const BUYERS: usize = 3;
 /// Clients of each buyer: two, so that they meet at one wallet.
@@ -25,24 +26,10 @@ const LEASES_LAST: Duration = Duration::from_millis(150);
 
 /// A buyer each of whose requests reaches both servers at the same moment.
 async fn shop_twice(clients: [Client; 2], buyer: usize, name: String, sku: kernel::SkuId) -> Vec<Told> {
+    let enough = Enough::default();
     let mut told = Vec::new();
     for n in 0..ORDERS {
-        let (key, quantity, fate) = (format!("{name}-{n}"), i64::try_from(n % 3).unwrap() + 1, Fate::of(n));
-        let order = order_of(sku, quantity);
-        let (one, other) = tokio::join!(clients[0].insist("/orders", &key, &order), clients[1].insist("/orders", &key, &order));
-        assert_eq!((one.status, &one.body), (201, &other.body), "one key, one answer");
-        let number = one.body["number"].as_str().unwrap().to_owned();
-        let mut refund = None;
-        for (step, status) in fate.steps() {
-            let (path, key, nothing) = (format!("/orders/{number}/{step}"), format!("{key}/{step}"), json!({}));
-            let (one, other) = tokio::join!(
-                clients[0].insist_while(&NOT_DELIVERED, &path, &key, &nothing),
-                clients[1].insist_while(&NOT_DELIVERED, &path, &key, &nothing)
-            );
-            assert_eq!((one.status, &one.body), (*status, &other.body), "one key, one answer");
-            refund = (*step == "refund").then(|| one.body["number"].as_str().unwrap().to_owned());
-        }
-        told.push(Told { key, buyer, quantity, number, fate, refund });
+        told.push(buy(&clients, buyer, &name, n, sku, &enough).await);
     }
     told
 }
@@ -159,9 +146,7 @@ async fn connections_that_break_lose_nothing() {
     }
     for _ in 0..BREAKS {
         tokio::time::sleep(dice.between(20, 250)).await;
-        let end = "SELECT CAST(pg_terminate_backend(pid) AS TEXT) FROM pg_stat_activity
-                   WHERE datname = current_database() AND application_name = 'yunshi' AND pid <> pg_backend_pid()";
-        fair.place.sql(end).await;
+        disconnect(&fair.place).await;
         // What could not be written down is done again when its lease has ended.
         let_leases_end(&fair).await;
     }
