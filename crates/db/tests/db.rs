@@ -1,8 +1,10 @@
 //! The seam on a real engine: SQLite, or the PostgreSQL server of `cargo xtask test`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::sync::{Arc, Mutex};
+
 use db::scratch::Scratch;
-use db::{Db, Engine, Error, Migration, OnConstraint, Tx, jobs, sql};
+use db::{Db, Engine, Error, Fate, Migration, OnConstraint, Tx, jobs, sql};
 use kernel::{Code, Refusal};
 
 const JOBS: &str = "CREATE TABLE jobs (kind TEXT NOT NULL, subject TEXT NOT NULL, lane TEXT NOT NULL, due_at BIGINT NOT NULL,
@@ -240,4 +242,22 @@ async fn every_statement_of_the_program_prepares() {
         .await
         .unwrap();
     assert!(checked >= 15, "{checked}");
+}
+
+#[tokio::test]
+async fn the_fate_of_a_commit_is_what_its_caller_hears_and_what_is_kept() {
+    let scratch = Scratch::new(SCHEMA).await.unwrap();
+    let fate = Arc::new(Mutex::new(Fate::Done));
+    let decides = fate.clone();
+    let db = Db::open_with_fate(scratch.options.clone(), Arc::new(move || *decides.lock().unwrap())).await.unwrap();
+    for (id, next) in [("a", Fate::Done), ("b", Fate::Lost), ("c", Fate::Unanswered)] {
+        *fate.lock().unwrap() = next;
+        let heard = db.write(async move |tx| add(tx, id, id, 1).await).await;
+        assert_eq!(heard.is_ok(), next == Fate::Done, "{id}");
+        assert!(next == Fate::Done || matches!(heard, Err(Error::Unavailable(_))), "{id}");
+    }
+    // A refusal has nothing to commit: it is heard as it is.
+    let refused = db.write(async |_| Err::<(), _>(Refusal::new(Code::OrderState).into())).await;
+    assert_eq!(refused.unwrap_err().code(), Some(Code::OrderState));
+    assert_eq!(names(&db).await, ["a", "c"]);
 }

@@ -47,6 +47,14 @@ impl MachineTime {
         tokio::task::yield_now().await;
     }
 
+    /// Ready when a worker that is still at its work should give a sign of life. Never in a simulation, where no work takes time.
+    pub async fn sign_of_life(&self, every: Duration) {
+        match self.0 {
+            None => tokio::time::sleep(every).await,
+            Some(_) => std::future::pending().await,
+        }
+    }
+
     /// Lets so many milliseconds of simulated time pass; real time passes by itself.
     pub fn pass(&self, ms: i64) {
         if let Some(time) = &self.0 {

@@ -169,7 +169,7 @@ pub async fn advance(market: &Market, to: To, mut tell: impl FnMut(Progress)) ->
         loop {
             tokio::select! {
                 outcome = &mut driven => break outcome,
-                () = tokio::time::sleep(MOVER_SIGN) => hold_clock(market, &mover).await,
+                () = market.machine().sign_of_life(MOVER_SIGN) => hold_clock(market, &mover).await,
             }
         }
     };

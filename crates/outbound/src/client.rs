@@ -101,30 +101,28 @@ impl Client {
     /// # Errors
     /// When that file is no PEM file with certificates, or the HTTP client cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
+        let Settings { policy, timeout, connect_timeout, body_max_bytes, extra_ca_file } = settings;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls_config(settings.extra_ca_file.clone())?)
-            .dns_resolver(GuardedResolver { policy: settings.policy.addresses })
+            .tls_backend_preconfigured(tls_config(extra_ca_file)?)
+            .dns_resolver(GuardedResolver { policy: policy.addresses })
             .no_proxy()
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
             .user_agent(USER_AGENT)
-            .connect_timeout(settings.connect_timeout)
+            .connect_timeout(connect_timeout)
             .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .build()?;
-        Ok(Self::on(Line::Http(http), &settings))
+        Ok(Self { line: Line::Http(http), policy, timeout, body_max_bytes })
     }
 
     /// A client whose requests `carrier` takes to their servers instead of the network; every check and limit stays, save those of
     /// connecting.
     #[must_use]
     pub fn carried_by(carrier: Arc<dyn Carrier>, settings: &Settings) -> Self {
-        Self::on(Line::Carried(carrier), settings)
-    }
-
-    const fn on(line: Line, settings: &Settings) -> Self {
-        Self { line, policy: settings.policy, timeout: settings.timeout, body_max_bytes: settings.body_max_bytes }
+        let Settings { policy, timeout, body_max_bytes, .. } = *settings;
+        Self { line: Line::Carried(carrier), policy, timeout, body_max_bytes }
     }
 
     /// How long a call may take from name resolution to the last byte.

@@ -3,5 +3,6 @@
 
 mod addresses;
 mod answers;
+mod carried;
 mod server;
 mod tls;

@@ -67,19 +67,21 @@ impl Request {
                 let new = NewDeposit { account_id: *account, amount, bank_reference: reference.clone(), note: String::new() };
                 Ok(json!({ "deposit": ledger::record_deposit(tx, ctx, edition, &new).await?.id }))
             }
-            Self::Place { buyer, items, expected } => order(orders::place(tx, ctx, edition, *buyer, items, *expected).await?),
-            Self::PlaceRenewal { buyer, sub, input } => order(orders::place_renewal(tx, ctx, edition, *buyer, *sub, input, None).await?),
-            Self::PlaceChange { buyer, sub, sku, quantity } => {
-                order(orders::place_change(tx, ctx, edition, *buyer, *sub, *sku, *quantity, None).await?)
+            Self::Place { buyer, items, expected } => Ok(order(&orders::place(tx, ctx, edition, *buyer, items, *expected).await?)),
+            Self::PlaceRenewal { buyer, sub, input } => {
+                Ok(order(&orders::place_renewal(tx, ctx, edition, *buyer, *sub, input, None).await?))
             }
-            Self::Pay { buyer, number } => order(orders::pay(tx, ctx, edition, *buyer, number).await?),
-            Self::Cancel { buyer, number } => order(orders::cancel(tx, ctx, *buyer, number).await?),
+            Self::PlaceChange { buyer, sub, sku, quantity } => {
+                Ok(order(&orders::place_change(tx, ctx, edition, *buyer, *sub, *sku, *quantity, None).await?))
+            }
+            Self::Pay { buyer, number } => Ok(order(&orders::pay(tx, ctx, edition, *buyer, number).await?)),
+            Self::Cancel { buyer, number } => Ok(order(&orders::cancel(tx, ctx, *buyer, number).await?)),
             Self::SetRenewing { buyer, sub, version, renewal } => {
                 let sub = subscriptions::set_renewal(tx, ctx, edition, *buyer, *sub, Some(*version), *renewal).await?;
                 Ok(json!({ "version": sub.version }))
             }
-            Self::Return { buyer, sub } => order(refunds::refund_subscription(tx, ctx, edition, *buyer, *sub).await?),
-            Self::ReturnRenewal { buyer, number } => order(refunds::refund_renewal(tx, ctx, edition, *buyer, number).await?),
+            Self::Return { buyer, sub } => Ok(order(&refunds::refund_subscription(tx, ctx, edition, *buyer, *sub).await?)),
+            Self::ReturnRenewal { buyer, number } => Ok(order(&refunds::refund_renewal(tx, ctx, edition, *buyer, number).await?)),
             Self::Suspend { sub } => {
                 let sub = subscriptions::suspend(tx, ctx, edition, *sub, "against the rules").await?;
                 Ok(json!({ "state": sub.state }))
@@ -107,8 +109,8 @@ impl Request {
 }
 
 /// What the buyer is told of an order.
-fn order(order: orders::Order) -> Result<Value> {
-    Ok(json!({ "number": order.number, "total": order.total_minor, "state": order.state }))
+fn order(order: &orders::Order) -> Value {
+    json!({ "number": order.number, "total": order.total_minor, "state": order.state })
 }
 
 /// Submits a draft and approves it.
