@@ -1,5 +1,7 @@
 //! Time that is wrong, and time that leaps.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use kernel::DAY_MS;
@@ -81,7 +83,9 @@ async fn three_years_pass_while_people_order_and_pay() {
 
     // An order each time the clock has begun to leap once more; it stops when nobody leaps any more.
     let (leaps, mut leapt) = watch::channel(());
+    let ordered = Arc::new(AtomicUsize::new(0));
     let shopper = {
+        let ordered = ordered.clone();
         let (client, sku) = (Client::new(&doors, &fair.buyers[1].token), fair.sku);
         tokio::spawn(async move {
             let mut orders = 0;
@@ -94,12 +98,13 @@ async fn three_years_pass_while_people_order_and_pay() {
                 assert!(paid.status == 200 || paid.code() == "order-state", "{paid:?}");
                 assert_eq!(client.get("/subscriptions").await.status, 200);
                 orders += 1;
+                ordered.store(orders, Ordering::SeqCst);
             }
             orders
         })
     };
     let to = begun + 3 * 366 * DAY_MS;
-    let mut now = begun;
+    let (mut now, mut begun_leaps) = (begun, 0);
     while now < to {
         let step = (now + STEP_MS).min(to);
         leaps.send(()).unwrap();
@@ -112,6 +117,9 @@ async fn three_years_pass_while_people_order_and_pay() {
         let later = operator.get("/sandbox/clock").await.body["now"].as_i64().unwrap();
         assert!(later >= now, "time only goes forward");
         now = later;
+        // However fast it leaps here, each leap meets an order.
+        begun_leaps += 1;
+        until("the order of this leap", async || (ordered.load(Ordering::SeqCst) >= begun_leaps).then_some(())).await;
     }
     drop(leaps);
     let orders = shopper.await.unwrap();
