@@ -1,0 +1,216 @@
+//! What an answer means for a case; pure.
+
+use std::collections::BTreeMap;
+
+use crate::case::{Expect, No, Order};
+use crate::dialect::{Refusal, Reply};
+use crate::reason::Reason;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good to know.
+    Note,
+    /// Not as documented, and harmless.
+    Warn,
+    /// Against the rule of the case.
+    Breach,
+}
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub level: Level,
+    /// What it is.
+    pub reason: Reason,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Judged {
+    Right,
+    Found(Finding),
+    /// Not yet as it should be; asking again may help.
+    NotYet(Reason),
+}
+
+/// Whom a call was about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    Order(Order),
+    Instances(&'a [String]),
+    Nobody,
+}
+
+/// Which instance each order of this run has.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    by_order: BTreeMap<Order, String>,
+    order_of: BTreeMap<String, Order>,
+}
+
+impl Facts {
+    pub(crate) fn instance(&self, order: Order) -> Option<&str> {
+        self.by_order.get(&order).map(String::as_str)
+    }
+
+    /// Takes note of an instance; the first one of an order stays, and so does the first order of an instance.
+    pub(crate) fn note(&mut self, order: Order, instance: &str) {
+        if self.by_order.contains_key(&order) || self.order_of.contains_key(instance) {
+            return;
+        }
+        self.by_order.insert(order, instance.to_owned());
+        self.order_of.insert(instance.to_owned(), order);
+    }
+
+    fn judge_instance(&self, order: Order, instance: &str) -> Judged {
+        if let Some(owner) = self.order_of.get(instance)
+            && *owner != order
+        {
+            return breach(Reason::SharedInstance(instance.to_owned()));
+        }
+        match self.instance(order) {
+            Some(first) if first != instance => breach(Reason::AnotherInstance { first: first.to_owned(), now: instance.to_owned() }),
+            _ => Judged::Right,
+        }
+    }
+}
+
+fn found(level: Level, reason: Reason) -> Judged {
+    Judged::Found(Finding { level, reason })
+}
+
+fn breach(reason: Reason) -> Judged {
+    found(Level::Breach, reason)
+}
+
+fn warn(reason: Reason) -> Judged {
+    found(Level::Warn, reason)
+}
+
+/// Judges one answer. Facts are those from before it.
+pub(crate) fn judge(expect: Expect, subject: Subject<'_>, reply: &Reply, facts: &Facts) -> Judged {
+    match expect {
+        Expect::Whatever => Judged::Right,
+        Expect::Answer => match reply {
+            Reply::Broken(broken) => breach(Reason::Broken(broken.clone())),
+            _ => Judged::Right,
+        },
+        Expect::Opened => opened(subject, reply, facts),
+        Expect::OpenedOr(refusals) => match reply {
+            Reply::Refused(refusal) if refusals.is_empty() || refusals.contains(&refusal.no) => {
+                found(Level::Note, Reason::MayRefuse(refusal.code.clone()))
+            }
+            Reply::Refused(refusal) => warn(Reason::OtherCode(refusal.clone())),
+            Reply::Broken(broken) if !refusals.is_empty() => warn(Reason::RefusedBadly(broken.clone())),
+            _ => opened(subject, reply, facts),
+        },
+        Expect::Rehearsed => match reply {
+            Reply::Done { instance: Some(_) } | Reply::Pending { .. } => Judged::Right,
+            other => failed(other),
+        },
+        Expect::Told => told(subject, reply),
+        Expect::TellsNothing => tells_nothing(reply),
+        Expect::ToldNoMore => told_no_more(subject, reply),
+        Expect::Done => done(reply),
+        Expect::DoneOrGone => match reply {
+            Reply::Refused(refusal) if refusal.no == No::UnknownInstance => warn(Reason::Gone),
+            other => done(other),
+        },
+        Expect::DoneOrUnknown => match reply {
+            Reply::Refused(refusal) if refusal.no == No::UnknownInstance => Judged::Right,
+            Reply::Refused(refusal) => warn(Reason::OtherCode(refusal.clone())),
+            other => done(other),
+        },
+        Expect::Refused(best) => refused(best, reply),
+        Expect::Believed => match reply {
+            Reply::Refused(Refusal { no: No::NotAuthenticated, .. }) => breach(Reason::NotBelieved),
+            Reply::Broken(broken) => breach(Reason::Broken(broken.clone())),
+            Reply::Done { .. } | Reply::Pending { .. } | Reply::Told(_) | Reply::Refused(_) => Judged::Right,
+        },
+    }
+}
+
+/// What is wrong with an answer that should have been a success.
+fn failed(reply: &Reply) -> Judged {
+    match reply {
+        Reply::Refused(refusal) => breach(Reason::Refused(refusal.clone())),
+        Reply::Broken(broken) => breach(Reason::Broken(broken.clone())),
+        Reply::Pending { .. } => Judged::NotYet(Reason::InProgress),
+        Reply::Done { .. } | Reply::Told(_) => breach(Reason::OtherAnswer),
+    }
+}
+
+fn done(reply: &Reply) -> Judged {
+    match reply {
+        Reply::Done { .. } => Judged::Right,
+        // Begun, and nothing that could be asked about tells when it has ended.
+        Reply::Pending { .. } => found(Level::Note, Reason::InProgress),
+        other => failed(other),
+    }
+}
+
+fn opened(subject: Subject<'_>, reply: &Reply, facts: &Facts) -> Judged {
+    match (reply, subject) {
+        (Reply::Done { instance: Some(id) } | Reply::Pending { instance: Some(id) }, Subject::Order(order)) => {
+            facts.judge_instance(order, id)
+        }
+        (Reply::Pending { instance: None }, _) => breach(Reason::PendingWithoutInstance),
+        (other, _) => failed(other),
+    }
+}
+
+fn told(subject: Subject<'_>, reply: &Reply) -> Judged {
+    let Subject::Instances(asked) = subject else { return Judged::Right };
+    match reply {
+        Reply::Told(infos) => {
+            if let Some(stranger) = infos.iter().find(|told| !asked.contains(&told.instance)) {
+                return breach(Reason::Stranger(stranger.instance.clone()));
+            }
+            if let Some(told) = infos.iter().find(|told| told.lacks_address) {
+                return breach(Reason::NoAddress(told.instance.clone()));
+            }
+            match asked.iter().find(|id| infos.iter().all(|told| told.instance != **id)) {
+                Some(missing) => Judged::NotYet(Reason::NotTold(missing.clone())),
+                None => Judged::Right,
+            }
+        }
+        Reply::Refused(refusal) if refusal.no == No::UnknownInstance => Judged::NotYet(Reason::Refused(refusal.clone())),
+        other => failed(other),
+    }
+}
+
+fn tells_nothing(reply: &Reply) -> Judged {
+    match reply {
+        Reply::Told(infos) => match infos.first() {
+            Some(told) => breach(Reason::Stranger(told.instance.clone())),
+            None => Judged::Right,
+        },
+        Reply::Refused(refusal) if refusal.no == No::NotAuthenticated => warn(Reason::OtherCode(refusal.clone())),
+        Reply::Refused(_) => Judged::Right,
+        Reply::Broken(broken) => warn(Reason::RefusedBadly(broken.clone())),
+        Reply::Done { .. } | Reply::Pending { .. } => breach(Reason::Accepted),
+    }
+}
+
+fn told_no_more(subject: Subject<'_>, reply: &Reply) -> Judged {
+    let Subject::Instances(asked) = subject else { return Judged::Right };
+    match reply {
+        Reply::Told(infos) => match infos.iter().find(|told| asked.contains(&told.instance)) {
+            Some(told) => Judged::NotYet(Reason::StillTold(told.instance.clone())),
+            None => tells_nothing(reply),
+        },
+        Reply::Pending { .. } => Judged::NotYet(Reason::InProgress),
+        other => tells_nothing(other),
+    }
+}
+
+fn refused(best: &[No], reply: &Reply) -> Judged {
+    match reply {
+        Reply::Refused(refusal) if best.contains(&refusal.no) => Judged::Right,
+        Reply::Refused(refusal) => warn(Reason::OtherCode(refusal.clone())),
+        Reply::Broken(broken) => warn(Reason::RefusedBadly(broken.clone())),
+        Reply::Done { .. } | Reply::Pending { .. } | Reply::Told(_) => breach(Reason::Accepted),
+    }
+}
