@@ -176,6 +176,7 @@ pub const CASES: &[Case] = &[
         Must,
         Text::new("a forged release releases nothing", "伪造的释放请求不得生效"),
         &[
+            Step::call(Tell(&[Which::Of(GUARDED)]), Expect::Told),
             Step::twisted(Release(Which::Of(GUARDED), None), Twist::WrongKey, Expect::Refused(REFUSALS_OF_FORGERY)),
             Step::call(Tell(&[Which::Of(GUARDED)]), Expect::Told),
         ],
@@ -295,6 +296,7 @@ pub const CASES: &[Case] = &[
         Should,
         Text::new("a debugging release releases nothing", "调试的释放请求不应生效"),
         &[
+            Step::call(Tell(&[Which::Of(REHEARSED)]), Expect::Told),
             Step::twisted(Release(Which::Of(REHEARSED), None), Twist::Debugging, Expect::Answer),
             Step::call(Tell(&[Which::Of(REHEARSED)]), Expect::Told),
         ],
@@ -329,9 +331,14 @@ pub const CASES: &[Case] = &[
     )
     .of(Feature::Renewal)
     .following("renewal"),
-    steps("freeze", Must, Text::new("an instance can be frozen", "实例可以冻结"), &[Step::call(Freeze(Which::Of(FROZEN)), Expect::Done)])
-        .of(Feature::Status)
-        .needing(&[FROZEN]),
+    steps(
+        "freeze",
+        Must,
+        Text::new("an instance can be frozen", "实例可以冻结"),
+        &[Step::call(Tell(&[Which::Of(FROZEN)]), Expect::Told), Step::call(Freeze(Which::Of(FROZEN)), Expect::Done)],
+    )
+    .of(Feature::Status)
+    .needing(&[FROZEN]),
     steps(
         "freeze-repeat",
         Must,

@@ -319,7 +319,7 @@ impl<'a, N: Fn() -> i64> Run<'a, N> {
             }
         }
         match case.check {
-            Check::Steps(steps) => self.steps(case, steps).await,
+            Check::Steps(steps) => self.steps(case, steps, past).await,
             Check::Address => address(first, place),
             Check::FirstAnswer => match &first.reply {
                 Reply::Broken(broken) => Ended::Judged(vec![found(Level::Breach, Reason::Broken(broken.clone()))]),
@@ -359,9 +359,12 @@ impl<'a, N: Fn() -> i64> Run<'a, N> {
         if *self.stop.borrow() { Reason::Stopped } else { Reason::OutOfTime }
     }
 
-    async fn steps(&mut self, case: &Case, steps: &[Step]) -> Ended {
+    async fn steps(&mut self, case: &Case, steps: &[Step], past: &[CaseReport]) -> Ended {
         let need = case.feature.map(|feature| (feature, self.plan.product.need(feature)));
-        let is_optional = need.is_some_and(|(feature, need)| need == Need::Optional && !self.plan.required.contains(&feature));
+        // Whoever could do it once offers it.
+        let was_done = case.follows.is_some_and(|id| past.iter().any(|report| report.case.id == id));
+        let mut is_optional =
+            !was_done && need.is_some_and(|(feature, need)| need == Need::Optional && !self.plan.required.contains(&feature));
         let mut findings = Vec::new();
         for step in steps {
             if step.only_with.is_some_and(|feature| self.plan.product.need(feature) != Need::Required) {
@@ -374,6 +377,7 @@ impl<'a, N: Fn() -> i64> Run<'a, N> {
                 Stepped::On(found) => findings.extend(found),
                 Stepped::NotOffered => return Ended::Skipped(Skipped::NotApplicable, Reason::NotOffered),
             }
+            is_optional = false;
             if findings.iter().any(|finding| finding.level == Level::Breach) {
                 break;
             }
