@@ -839,3 +839,46 @@ fn alphanumeric(bytes: &[u8]) -> String {
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    async fn place(url: &str) -> Result<Place, String> {
+        place_of(&url.parse().unwrap()).await.map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn plain_http_is_for_the_own_network() {
+        for near in ["http://127.0.0.1:7070/x", "https://192.168.1.5/x", "http://[::1]/x", "http://localhost:7070/x"] {
+            assert_eq!(place(near).await, Ok(Place::Near), "{near}");
+        }
+        assert_eq!(place("https://1.1.1.1/x").await, Ok(Place::Numbered));
+        assert_eq!(place("https://[2606:4700::1111]/x").await, Ok(Place::Numbered));
+        assert_eq!(place("http://1.1.1.1/x").await, Err(CannotRun::PlainHttp.to_string()));
+    }
+
+    #[test]
+    fn a_public_address_is_a_name() {
+        let first = Heard { reply: Reply::Told(Vec::new()), remarks: Vec::new() };
+        let ended = |place| match address(&first, place) {
+            Ended::Judged(findings) => verdict(Severity::Must, &findings),
+            Ended::Skipped(why, _) => Verdict::Skip(why),
+        };
+        assert_eq!(ended(Place::Named), Verdict::Pass);
+        assert_eq!(ended(Place::Numbered), Verdict::Warn);
+        assert_eq!(ended(Place::Near), Verdict::Skip(Skipped::NotApplicable));
+    }
+
+    #[test]
+    fn nonces_and_ids_have_the_documented_forms() {
+        let entropy = Entropy::from_seed([1; 32]);
+        assert_eq!(nonce(&entropy, Twist::None).len(), 32);
+        assert_eq!(nonce(&entropy, Twist::Nonce(NonceForm::Alphanumeric16)).len(), 16);
+        let hex = nonce(&entropy, Twist::Nonce(NonceForm::Hex64));
+        assert!(hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_digit() || (b'A'..=b'F').contains(&b)), "{hex}");
+        assert_eq!(uuid(&entropy).len(), 36);
+    }
+}
