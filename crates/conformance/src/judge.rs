@@ -111,7 +111,7 @@ pub(crate) fn judge(expect: Expect, subject: Subject<'_>, reply: &Reply, facts: 
             other => failed(other),
         },
         Expect::Told => told(subject, reply),
-        Expect::TellsNothing => tells_nothing(reply),
+        Expect::TellsNothing => tells_nothing(subject, reply),
         Expect::ToldNoMore => told_no_more(subject, reply),
         Expect::Done => done(reply),
         Expect::DoneOrGone => match reply {
@@ -181,9 +181,10 @@ fn told(subject: Subject<'_>, reply: &Reply) -> Judged {
     }
 }
 
-fn tells_nothing(reply: &Reply) -> Judged {
+fn tells_nothing(subject: Subject<'_>, reply: &Reply) -> Judged {
     match reply {
         Reply::Told(infos) => match infos.first() {
+            Some(told) if matches!(subject, Subject::Instances(asked) if asked.contains(&told.instance)) => breach(Reason::Accepted),
             Some(told) => breach(Reason::Stranger(told.instance.clone())),
             None => Judged::Right,
         },
@@ -199,10 +200,10 @@ fn told_no_more(subject: Subject<'_>, reply: &Reply) -> Judged {
     match reply {
         Reply::Told(infos) => match infos.iter().find(|told| asked.contains(&told.instance)) {
             Some(told) => Judged::NotYet(Reason::StillTold(told.instance.clone())),
-            None => tells_nothing(reply),
+            None => tells_nothing(subject, reply),
         },
         Reply::Pending { .. } => Judged::NotYet(Reason::InProgress),
-        other => tells_nothing(other),
+        other => tells_nothing(subject, other),
     }
 }
 
@@ -212,5 +213,90 @@ fn refused(best: &[No], reply: &Reply) -> Judged {
         Reply::Refused(refusal) => warn(Reason::OtherCode(refusal.clone())),
         Reply::Broken(broken) => warn(Reason::RefusedBadly(broken.clone())),
         Reply::Done { .. } | Reply::Pending { .. } | Reply::Told(_) => breach(Reason::Accepted),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::{Broken, Told, Way};
+
+    const ORDER: Order = Order::new("A");
+
+    fn no(no: No) -> Reply {
+        Reply::Refused(Refusal { no, code: "0".to_owned(), meaning_en: String::new(), meaning_zh: String::new(), message: None })
+    }
+
+    fn tells(ids: &[&str]) -> Reply {
+        Reply::Told(ids.iter().map(|id| Told { instance: (*id).to_owned(), lacks_address: false }).collect())
+    }
+
+    fn broken() -> Reply {
+        Reply::Broken(Broken { word: "status", en: String::new(), zh: String::new(), way: Way::Arrived })
+    }
+
+    /// What is found, in one word, and how bad it is.
+    fn said(expect: Expect, reply: &Reply) -> String {
+        let asked = ["i-1".to_owned(), "i-2".to_owned()];
+        let subject = match expect {
+            Expect::Opened | Expect::OpenedOr(_) => Subject::Order(ORDER),
+            _ => Subject::Instances(&asked),
+        };
+        let mut facts = Facts::default();
+        facts.note(ORDER, "i-1");
+        facts.note(Order::new("B"), "i-2");
+        match judge(expect, subject, reply, &facts) {
+            Judged::Right => "right".to_owned(),
+            Judged::NotYet(reason) => format!("not yet: {}", reason.word()),
+            Judged::Found(finding) => format!("{:?}: {}", finding.level, finding.reason.word()),
+        }
+    }
+
+    #[test]
+    fn an_answer_means_what_the_case_expects() {
+        let done = Reply::Done { instance: None };
+        let opened = |id: &str| Reply::Done { instance: Some(id.to_owned()) };
+        let pending = Reply::Pending { instance: None };
+        let (forged, bad, unknown, other) = (no(No::NotAuthenticated), no(No::BadParameter), no(No::UnknownInstance), no(No::Other));
+        for (expect, reply, meaning) in [
+            (Expect::Opened, &opened("i-1"), "right"),
+            (Expect::Opened, &opened("i-9"), "Breach: another_instance"),
+            (Expect::Opened, &opened("i-2"), "Breach: shared_instance"),
+            (Expect::Opened, &pending, "Breach: pending_without_instance"),
+            (Expect::Opened, &other, "Breach: refused"),
+            (Expect::OpenedOr(&[]), &other, "Note: may_refuse"),
+            (Expect::OpenedOr(&[]), &broken(), "Breach: status"),
+            (Expect::OpenedOr(&[No::NotAuthenticated]), &forged, "Note: may_refuse"),
+            (Expect::OpenedOr(&[No::NotAuthenticated]), &other, "Warn: other_code"),
+            (Expect::OpenedOr(&[No::NotAuthenticated]), &broken(), "Warn: refused_badly"),
+            (Expect::Told, &tells(&["i-2", "i-1"]), "right"),
+            (Expect::Told, &tells(&["i-1"]), "not yet: not_told"),
+            (Expect::Told, &tells(&["i-1", "i-2", "i-3"]), "Breach: stranger"),
+            (Expect::Told, &pending, "not yet: in_progress"),
+            (Expect::Told, &unknown, "not yet: refused"),
+            (Expect::Told, &forged, "Breach: refused"),
+            (Expect::TellsNothing, &tells(&[]), "right"),
+            (Expect::TellsNothing, &tells(&["i-1"]), "Breach: accepted"),
+            (Expect::TellsNothing, &tells(&["i-3"]), "Breach: stranger"),
+            (Expect::TellsNothing, &bad, "right"),
+            (Expect::TellsNothing, &broken(), "Warn: refused_badly"),
+            (Expect::ToldNoMore, &tells(&["i-1"]), "not yet: still_told"),
+            (Expect::ToldNoMore, &unknown, "right"),
+            (Expect::Done, &done, "right"),
+            (Expect::Done, &pending, "Note: in_progress"),
+            (Expect::Done, &unknown, "Breach: refused"),
+            (Expect::DoneOrGone, &unknown, "Warn: gone"),
+            (Expect::DoneOrUnknown, &unknown, "right"),
+            (Expect::DoneOrUnknown, &bad, "Warn: other_code"),
+            (Expect::Refused(&[No::NotAuthenticated]), &forged, "right"),
+            (Expect::Refused(&[No::NotAuthenticated]), &bad, "Warn: other_code"),
+            (Expect::Refused(&[No::NotAuthenticated]), &broken(), "Warn: refused_badly"),
+            (Expect::Refused(&[No::NotAuthenticated]), &done, "Breach: accepted"),
+            (Expect::Believed, &bad, "right"),
+            (Expect::Believed, &forged, "Breach: not_believed"),
+            (Expect::Whatever, &broken(), "right"),
+        ] {
+            assert_eq!(said(expect, reply), meaning, "{expect:?} {reply:?}");
+        }
     }
 }

@@ -176,7 +176,9 @@ pub(crate) fn read(ask: &Ask, answer: &Result<Response, CallError>) -> Heard {
     // What no activity names is read as the plainest of them.
     let activity = activity(ask).unwrap_or(Activity::UpgradeInstance);
     let reading = read_answer(activity, response.status, response.content_type.as_deref(), &response.body);
-    let remarks = reading.warnings.iter().filter(|warning| warning.oddity != Oddity::AlreadyGone).map(remark).collect();
+    // The guide lists encryptType as optional (spec: protocol §1.7), and what counts as gone is for the cases to judge.
+    let is_odd = |warning: &&Warning| !matches!(warning.oddity, Oddity::AlreadyGone | Oddity::NotInV2);
+    let remarks = reading.warnings.iter().filter(is_odd).map(remark).collect();
     if let Some(member) = doubled(&response.body) {
         return Heard { reply: Reply::Broken(said_twice(&member)), remarks };
     }

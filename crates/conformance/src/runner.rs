@@ -501,7 +501,8 @@ impl<'a, N: Fn() -> i64> Run<'a, N> {
 
     /// Opens the order's instance if it is not yet, and waits until it is ready.
     async fn ensure_open(&mut self, order: Order) -> Result<(), Reason> {
-        if let Some(reason) = self.failed.get(&order) {
+        // Where the first purchase did not succeed, others are not tried.
+        if let Some(reason) = self.failed.get(&order).or_else(|| self.failed.get(&MAIN)) {
             return Err(reason.clone());
         }
         if self.facts.instance(order).is_none() {

@@ -127,7 +127,8 @@ impl Teller<'_> {
             Lie::NonceOptional => signature.is_some() && timestamp.is_some() && nonce.is_none(),
             _ => false,
         };
-        if believed {
+        // What is proven needs no belief; only one of them does not even look.
+        if believed && (lie == Lie::AnySignature || self.call.verified.is_err()) {
             return self.believe();
         }
         let refused = match lie {
@@ -157,9 +158,10 @@ impl Teller<'_> {
             (Lie::DebuggingIsReal, _) => Some(self.act(request, Mode::Live)),
             (Lie::ZeroIsDebugging, _) if self.call.body.contains(r#""testFlag":"0""#) => Some(self.act(request, Mode::Debugging)),
             (Lie::SameInstance, Request::NewInstance { .. }) => {
+                // Looked up first: two instances of one millisecond have no order.
+                let first = self.shared.sound.instances().into_iter().min_by_key(|instance| instance.opened_at)?;
                 let _ = self.truth();
-                let first = self.shared.sound.instances().into_iter().min_by_key(|instance| instance.opened_at);
-                first.map(|first| Answer::success().instance_id(first.instance_id))
+                Some(Answer::success().instance_id(first.instance_id))
             }
             (Lie::OneInstanceAnOrder, Request::NewInstance { order, business_id }) => {
                 let first_line = OrderLineRef { order_line_id: format!("{}-000001", order.order_id), ..order.clone() };
