@@ -11,7 +11,7 @@ use crate::workspace::{Dependency, Package, Workspace};
 const FLOORS: [&[&str]; 7] = [
     &["yunshi-kernel", "xtask"],
     &["yunshi-wire", "yunshi-db", "yunshi-outbound"],
-    &["yunshi-sample-seller"],
+    &["yunshi-sample-seller", "yunshi-conformance"],
     &["yunshi-market"],
     &["yunshi-web"],
     &["yunshi-testkit"],

@@ -3,6 +3,9 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use conformance::Dialect;
+use conformance::case::{Feature, Product};
+use jiff::SignedDuration;
 use kernel::{Locale, Month};
 
 /// A self-hostable cloud software marketplace.
@@ -56,12 +59,15 @@ pub(crate) enum Command {
     Clock(ClockCommand),
     /// Run a seller to try the marketplace with: it speaks the SaaS access protocol V2.0.
     SampleSeller(SampleSellerArgs),
+    /// Check a seller's server: opens instances at it, tries everything that a marketplace may ask, and releases them again. For a test
+    /// server. Exits with 0 when nothing failed, 1 when a case failed, 2 when it could not be tried.
+    Check(CheckArgs),
 }
 
 impl Command {
-    /// Whether it prints what it was asked for and ends, unlike a server.
+    /// Whether it prints what it was asked for and may end at any time, unlike a server, and unlike the check, which cleans up at its end.
     pub(crate) const fn is_read_by_people(&self) -> bool {
-        !matches!(self, Self::Demo(_) | Self::Serve | Self::Worker | Self::SampleSeller(_))
+        !matches!(self, Self::Demo(_) | Self::Serve | Self::Worker | Self::SampleSeller(_) | Self::Check(_))
     }
 }
 
@@ -180,4 +186,54 @@ pub(crate) struct SampleSellerArgs {
     /// Open instances in the background: answer this many queries with "in progress".
     #[arg(long, value_name = "POLLS")]
     pub(crate) polls: Option<u32>,
+}
+
+/// How a server is checked.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// The protocol that it speaks.
+    #[arg(long, default_value_t = Dialect::KooGalleryV2)]
+    pub(crate) dialect: Dialect,
+    /// Its production address; plain http on this machine and in private networks only.
+    #[arg(long, value_name = "URL", required_unless_present = "list")]
+    pub(crate) url: Option<String>,
+    /// The access key with which it verifies signatures.
+    #[arg(long, env = "YUNSHI_CHECK_ACCESS_KEY", hide_env_values = true, value_name = "KEY", required_unless_present = "list")]
+    pub(crate) access_key: Option<String>,
+    /// How the product is sold, which decides what its server must be able to do: period, one-off, pay-per-use.
+    #[arg(long, default_value_t = Product::Period)]
+    pub(crate) product: Product,
+    /// What the server must be able to do although it is optional: upgrade, renewal-check; for pay-per-use renewal, status.
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    pub(crate) require: Vec<Feature>,
+    /// Try these cases only.
+    #[arg(long, value_name = "CASE", value_delimiter = ',')]
+    pub(crate) only: Vec<String>,
+    /// Print the cases, and do nothing else.
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Print what was sent and what came back, without secrets.
+    #[arg(long)]
+    pub(crate) show_exchanges: bool,
+    /// Print the report as JSON, and the lines for people on standard error.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Write the report as JUnit XML, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// The language of the report.
+    #[arg(long, default_value_t = Locale::En)]
+    pub(crate) locale: Locale,
+    /// How long an answer may take, such as 5s [default: what the protocol says].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) answer_limit: Option<SignedDuration>,
+    /// How long an instance may take that is made in the background [default: 60s].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) opening_limit: Option<SignedDuration>,
+    /// How long the whole check may take [default: 300s].
+    #[arg(long, value_name = "TIME")]
+    pub(crate) total_limit: Option<SignedDuration>,
+    /// A PEM file with certificate authorities to trust besides the public ones.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }

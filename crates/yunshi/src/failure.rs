@@ -36,6 +36,11 @@ impl Failure {
         Self { code: UNWELL, text: None }
     }
 
+    /// The command did what it was asked for, and has already said that something failed.
+    pub(crate) fn reported() -> Self {
+        Self { code: FAILED, text: None }
+    }
+
     pub(crate) fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }

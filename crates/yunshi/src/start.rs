@@ -118,7 +118,7 @@ async fn open_market(config: &Config, db: Db, schema: Schema) -> Result<Market> 
     Ok(Market::open(setup).await?)
 }
 
-/// Random numbers of this process.
+/// Random bytes from the machine.
 pub(crate) fn entropy() -> Result<Entropy> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).context("the machine has no random bytes")?;

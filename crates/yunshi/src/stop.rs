@@ -35,6 +35,11 @@ impl Stop {
         Ok(Self(receiver))
     }
 
+    /// Turns true when it is time to stop, for those who look now and then.
+    pub(crate) fn watch(&self) -> watch::Receiver<bool> {
+        self.0.clone()
+    }
+
     /// Returns when it is time to stop.
     pub(crate) async fn wait(mut self) {
         // An error means that the sender has gone, which it does only after it has told.

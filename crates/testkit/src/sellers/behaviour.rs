@@ -24,11 +24,59 @@ pub enum Behaviour {
     Flapping(Vec<Behaviour>),
     /// Does it (unless the lie says otherwise), and answers wrongly.
     Lying(Lie),
+    /// As documented, in a way of its own.
+    Otherwise(Manner),
 }
 
-/// A wrong answer.
+/// A freedom that the documentation leaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lie {
+pub enum Manner {
+    /// Refuses a nonce that it has seen before.
+    RemembersNonces,
+    /// Knows no upgrades and no renewal checks.
+    WithoutUpgrades,
+    /// Knows purchases, queries and releases only.
+    OneOff,
+    /// Names a new instance with success, and is asked once more before it tells about it.
+    SlowToTell,
+    /// Sends the access data by mail.
+    WithoutAccess,
+    /// Verifies the body parsed and written again, as the published sample does.
+    Reserialises,
+    /// Answers without `resultMsg`, which is optional.
+    Terse,
+}
+
+impl Manner {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::RemembersNonces,
+        Self::WithoutUpgrades,
+        Self::OneOff,
+        Self::SlowToTell,
+        Self::WithoutAccess,
+        Self::Reserialises,
+        Self::Terse,
+    ];
+}
+
+/// Declares the lies, and lists each of them once.
+macro_rules! lies {
+    ($($(#[$doc:meta])* $name:ident $(($of:ty = $sample:expr))?,)+) => {
+        /// A wrong answer.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Lie {
+            $($(#[$doc])* $name $(($of))?,)+
+        }
+
+        impl Lie {
+            /// Each of them once.
+            pub const ALL: &'static [Self] = &[$(Self::$name $(($sample))?,)+];
+        }
+    };
+}
+
+lies! {
     /// `newInstance` names another instance in every repeat; `queryInstance` tells about an instance that nobody asked for.
     AnotherInstance,
     /// `newInstance` names the instance of the first order, whichever order is asked for.
@@ -54,11 +102,87 @@ pub enum Lie {
     /// Status 200 without a body.
     Empty,
     /// This HTTP status.
-    Status(u16),
+    Status(u16 = 500),
     /// Two JSON documents in one body.
     TwoAnswers,
     /// Success and failure in one JSON object: `resultCode` twice.
     TwoCodes,
+    /// `newInstance` names the instance of the order's first line, whichever line is asked for.
+    OneInstanceAnOrder,
+    /// New instances stay in progress for ever.
+    NeverOpens,
+    /// `newInstance` is in progress without naming an instance.
+    PendingWithoutInstance,
+    /// `queryInstance` succeeds and tells about nothing.
+    TellsNothing,
+    /// `queryInstance` tells about the first of the instances asked for.
+    TellsOnlyFirst,
+    /// `appInfo` has no `frontEndUrl`.
+    NoFrontEndUrl,
+    /// A renewal, upgrade, status change or release that was made before is refused.
+    RefusesRepeats,
+    /// A renewal cannot be taken back.
+    OnlyRenewals,
+    /// A frozen instance cannot be unfrozen.
+    FreezesForGood,
+    /// A frozen instance is unknown to `queryInstance`.
+    FreezingDeletes,
+    /// A frozen instance cannot be renewed.
+    FrozenNotRenewed,
+    /// An upgraded instance has another id.
+    UpgradingMoves,
+    /// A repeated release is answered "unknown".
+    ForgetsReleased,
+    /// A released instance is still told about.
+    ReleasesOnPaper,
+    /// A release without an order is refused.
+    ReleaseNeedsOrder,
+    /// Freezing, renewing and releasing succeed for instances that never were.
+    KnowsEverybody,
+    /// A call without a signature is believed.
+    SignatureOptional,
+    /// A forged call is refused and carried out.
+    ActsOnForgeries,
+    /// Calls of any time are believed.
+    AnyTime,
+    /// Calls of the last ten minutes are believed.
+    WideWindow,
+    /// Calls of the future are believed.
+    AnyFuture,
+    /// A call without a timestamp is believed.
+    TimestampOptional,
+    /// A call without a nonce is believed.
+    NonceOptional,
+    /// A call that is replayed opens another instance.
+    ReplayOpensAnother,
+    /// Nonces of more than 32 characters are refused.
+    ShortNoncesOnly,
+    /// Signatures are compared as upper-case text.
+    UpperCaseOnly,
+    /// An order that was refused once is refused for ever.
+    BearsGrudges,
+    /// An order whose caller hung up is in the works for ever.
+    StuckAfterHangUp,
+    /// Looks whether the order is known, and opens an instance a moment later.
+    Races,
+    /// Any activity succeeds.
+    AnyActivity,
+    /// A purchase without an order opens an instance.
+    NothingMissing,
+    /// Signatures over other text than ASCII are not believed.
+    AsciiOnly,
+    /// Reads Chinese as question marks.
+    ForgetsChinese,
+    /// Debugging calls are refused.
+    NoDebugging,
+    /// Debugging calls are carried out.
+    DebuggingIsReal,
+    /// `testFlag` of any value makes a debugging call.
+    ZeroIsDebugging,
+    /// The content type is plain text.
+    PlainText,
+    /// `resultMsg` is longer than documented.
+    LongMessage,
 }
 
 impl Behaviour {

@@ -12,6 +12,8 @@
 //! time-out gives its client a short one ([`client`]).
 
 mod behaviour;
+mod lies;
+mod manners;
 mod server;
 
 use std::{
@@ -24,8 +26,9 @@ use outbound::{AddressPolicy, CallError, Client, Policy, SchemePolicy};
 use sample_seller::{Opening, Seller};
 use wire::koogallery_v2::{AccessKey, Activity, CONTENT_TYPE, Mode, Reading, Rejection, Request, read_answer, sign, signed_url};
 
-pub use behaviour::{Behaviour, Lie};
+pub use behaviour::{Behaviour, Lie, Manner};
 
+use lies::Memory;
 use server::{Line, Switch};
 
 /// A call that reached a scripted seller. One to a dead seller reaches nobody.
@@ -66,6 +69,8 @@ pub struct ScriptedSeller {
 struct Shared {
     sound: Seller,
     state: Mutex<State>,
+    /// What lies and manners have to remember.
+    memory: Memory,
 }
 
 #[derive(Debug)]
@@ -106,7 +111,7 @@ impl ScriptedSeller {
         let settings = sample_seller::Settings::new(AccessKey::new(&*access_key), format!("http://127.0.0.1:{port}"));
         let sound = Seller::new(settings).expect("a seller without a state file has nothing to read");
         let state = State { access_key, usual: Rule::new(Behaviour::Sound), overrides: HashMap::new(), calls: Vec::new() };
-        let shared = Arc::new(Shared { sound, state: Mutex::new(state) });
+        let shared = Arc::new(Shared { sound, state: Mutex::new(state), memory: Memory::default() });
         let line = Line::new(Arc::clone(&shared), reserved);
         line.set(Switch::Alive).await;
         Self { shared, line, port }
@@ -210,6 +215,9 @@ impl Shared {
         if call.activity() == Some(Activity::NewInstance) {
             self.sound.set_opening(match call.behaviour {
                 Behaviour::Asynchronous(polls) => Opening::After(polls),
+                Behaviour::Otherwise(Manner::SlowToTell) => Opening::After(1),
+                Behaviour::Lying(Lie::NeverOpens) => Opening::After(u32::MAX),
+                Behaviour::Lying(Lie::PendingWithoutInstance) => Opening::After(0),
                 _ => Opening::AtOnce,
             });
         }

@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod backup;
+mod check;
 mod clock;
 mod doctor;
 pub(crate) mod meter;
@@ -60,5 +61,6 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Clock(ClockCommand::Tick) => clock::set(config, Ticking::Ticks).await,
         Command::Clock(ClockCommand::Stand) => clock::set(config, Ticking::Stands).await,
         Command::SampleSeller(args) => sample_seller::run(args).await,
+        Command::Check(args) => check::run(args).await,
     }
 }

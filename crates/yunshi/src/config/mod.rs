@@ -39,8 +39,8 @@ const USUAL_FILE: &str = "yunshi.toml";
 const FILE_MAX_BYTES: u64 = 1024 * 1024;
 /// What the names of all variables begin with.
 const PREFIX: &str = "YUNSHI_";
-/// What the names of those begin with that are no settings: of the test suite and of the sample seller.
-const OTHER_PREFIXES: [&str; 2] = ["YUNSHI_TEST_", "YUNSHI_SAMPLE_SELLER_"];
+/// What the names of those begin with that are no settings: of the test suite, the sample seller, and the check.
+const OTHER_PREFIXES: [&str; 3] = ["YUNSHI_TEST_", "YUNSHI_SAMPLE_SELLER_", "YUNSHI_CHECK_"];
 /// How alike two names are, in hundredths, for one to be proposed for the other.
 const ALIKE_PERCENT_MIN: u32 = 78;
 
