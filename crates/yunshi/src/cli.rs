@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use kernel::{Locale, Month};
+use market::views::export::Format;
 
 /// A self-hostable cloud software marketplace.
 #[derive(Debug, Parser)]
@@ -34,6 +35,9 @@ pub(crate) enum Command {
     },
     /// Walk through the ledger and the statements and check every figure.
     Verify,
+    /// The books: export them for an accountant's own tool.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Show the configuration in force and whether everything is well.
     Doctor {
         /// Print a configuration file that names every setting, and do nothing else.
@@ -117,6 +121,30 @@ pub(crate) struct OperatorArgs {
     /// A file whose first line is the password, - for standard input; without it one is made and shown once.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Write the books in the format of a tool that checks them: every transaction, and what each account must come to.
+    Export(ExportArgs),
+}
+
+/// Which books, and where they go.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// hledger, beancount or csv.
+    #[arg(long)]
+    pub(crate) format: Format,
+    /// The first day, such as 2026-01-01, in the market's time zone; what was before is an opening balance [default: the beginning].
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+    /// The last day, to its end [default: everything there is].
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
+    /// The file to write, which appears only when it is whole [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What can be done with a sandbox clock.

@@ -2,6 +2,7 @@
 
 mod clock;
 mod doctor;
+mod ledger;
 pub(crate) mod meter;
 mod migrate;
 mod operator;
@@ -15,7 +16,7 @@ use std::fmt::Display;
 
 use market::Ticking;
 
-use crate::cli::{ClockCommand, Command, OperatorCommand};
+use crate::cli::{ClockCommand, Command, LedgerCommand, OperatorCommand};
 use crate::config::{Loaded, sample_text};
 use crate::demo;
 use crate::failure::Failure;
@@ -45,6 +46,7 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Migrate => migrate::run(config).await,
         Command::Settle { month } => settle::run(config, month).await,
         Command::Verify => verify::run(config).await,
+        Command::Ledger(LedgerCommand::Export(args)) => ledger::export(config, args).await,
         Command::Doctor { sample_file: false } => doctor::run(&loaded).await,
         Command::Doctor { sample_file: true } => {
             print!("{}", sample_text());

@@ -3,6 +3,7 @@
 
 mod demo;
 mod doctor;
+mod ledger;
 mod one_shot;
 mod sample_seller;
 mod servers;
