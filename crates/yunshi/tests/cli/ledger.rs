@@ -57,7 +57,11 @@ async fn a_part_of_the_books_goes_into_a_file_that_is_whole() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.complaint().contains("run yunshi verify"), "{ended:?}");
     assert!(!exists(&place.path("books.beancount")));
-    assert_eq!(std::fs::read_dir(place.path("")).unwrap().filter(|it| it.as_ref().unwrap().path().is_file()).count(), 1, "nothing is left over");
+    assert_eq!(
+        std::fs::read_dir(place.path("")).unwrap().filter(|it| it.as_ref().unwrap().path().is_file()).count(),
+        1,
+        "nothing is left over"
+    );
 }
 
 #[tokio::test]
