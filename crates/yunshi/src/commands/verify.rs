@@ -28,6 +28,7 @@ pub(super) async fn run(config: &Config) -> Result<(), Failure> {
     if found.head_sequence > 0 {
         println!("newest seal: {} {}", found.head_sequence, found.head_hash);
     }
+    println!("signed heads: {}, over {}", found.heads, counted(found.leaves, "transaction"));
     for total in &found.balances {
         println!("  {:<16}{:>20} {}", total.kind.to_string(), Money::new(total.balance_minor, total.currency).decimal(), total.currency);
     }
