@@ -1,7 +1,8 @@
 //! The Python packages of the tests, in a virtual environment in the target folder.
 //!
 //! They are the seller SDK, an independent implementation which our signing is checked against; Schemathesis, which tries what our
-//! OpenAPI document says; and the spelling checker, which comes ready built this way. `requirements.txt` beside this crate pins them
+//! OpenAPI document says; beancount, which checks our exported books; and the spelling checker, which comes ready built this way.
+//! `requirements.txt` beside this crate pins them
 //! with everything they pull in.
 
 use std::fs;

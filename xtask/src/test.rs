@@ -21,7 +21,7 @@ pub(crate) const ENGINE: &str = "YUNSHI_TEST_ENGINE";
 /// Tells a test where it may create databases, set only on PostgreSQL.
 pub(crate) const DATABASE_URL: &str = "YUNSHI_TEST_DATABASE_URL";
 
-/// Tells a test a Python that has the seller SDK.
+/// Tells a test a Python that has the seller SDK and beancount.
 const PYTHON: &str = "YUNSHI_TEST_PYTHON";
 
 /// nextest's words for the database crate and everything above it.
@@ -103,9 +103,11 @@ impl Environment {
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let _turn = lock(&folder)?;
         let postgres = if plan.engines.contains(&Engine::Postgres) { Some(Installation::ensure(processes)?) } else { None };
-        // The guided tour of the documents is taken with it.
-        if !debian::succeeds(Command::new("curl").arg("--version")) {
-            debian::install(processes, &["curl"], &[])?;
+        // The guided tour of the documents is taken with the one, the exported books are checked with the other.
+        for program in ["curl", "hledger"] {
+            if !debian::succeeds(Command::new(program).arg("--version")) {
+                debian::install(processes, &[program], &[])?;
+            }
         }
         let python = python::ensure(processes, workspace)?;
         if plan.checks == Checks::All {

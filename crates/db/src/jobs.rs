@@ -81,6 +81,25 @@ pub async fn enqueue(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str
     tx.execute(statement, &[&kind, subject, &lane, &due_at]).await.map(drop)
 }
 
+/// Adds a job unless there is one; one that is there stays as it is, with its due time and its failures.
+///
+/// The end of a job that a worker holds at this moment and this call exclude each other, as far as both have looked at what the other writes:
+/// a worker that looks for more work in the transaction in which it ends its job leaves none behind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn ensure(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str, due_at: i64) -> Result<()> {
+    tx.mark_jobs_added();
+    // The SELECT is what PostgreSQL remembers as having been read; ON CONFLICT alone reads nothing.
+    let statement = sql!(
+        "INSERT INTO jobs (kind, subject, lane, due_at, tries, lease_until, lease_token)
+         SELECT CAST($1 AS TEXT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS BIGINT), 0, 0, ''
+         WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE kind = $1 AND subject = $2)
+         ON CONFLICT (kind, subject) DO NOTHING"
+    );
+    tx.execute(statement, &[&kind, subject, &lane, &due_at]).await.map(drop)
+}
+
 /// Takes up to `limit` jobs due at `now` (market time) until `wall + lease_ms`, earliest first; of each lane so many that no more than
 /// `lane_max` are held at the same time, so that one slow seller cannot fill the pool.
 ///

@@ -217,7 +217,7 @@ impl Db {
         Ok(value)
     }
 
-    /// Runs `work` on one unchanging view of the database; a statement that writes fails.
+    /// Runs `work` on one unchanging view of the database, once; a statement that writes fails.
     ///
     /// # Errors
     /// What the closure returned, or [`Error::Unavailable`].

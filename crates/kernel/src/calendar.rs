@@ -114,6 +114,32 @@ impl Zone {
         let c = self.civil(at);
         format!("{:04}-{:02}-{:02} {:02}:{:02}", c.year(), c.month(), c.day(), c.hour(), c.minute())
     }
+
+    /// `yyyy-MM-dd`: the day that `at` falls on, for the books of an accountant.
+    #[must_use]
+    pub fn day(&self, at: i64) -> String {
+        self.civil(at).date().to_string()
+    }
+
+    /// `yyyy-MM-ddTHH:mm:ss.fff+08:00`: the whole moment, as RFC 3339 writes it.
+    #[must_use]
+    pub fn moment(&self, at: i64) -> String {
+        timestamp(at).to_zoned_datetime(self.0.clone()).strftime("%Y-%m-%dT%H:%M:%S%.3f%:z").to_string()
+    }
+
+    /// First moment of a day written `yyyy-MM-dd`, ms UTC.
+    ///
+    /// # Errors
+    /// A text that says it is no such day.
+    pub fn day_start(&self, day: &str) -> Result<i64, String> {
+        let wrong = || format!("{day:?} is not a day of the form 2026-01-31");
+        let date: Date = day.parse().map_err(|_| wrong())?;
+        // Also written otherwise it may be a day, but then it is not certain which.
+        if date.to_string() != day || !(1970..=9000).contains(&date.year()) {
+            return Err(wrong());
+        }
+        Ok(self.instant(date.at(0, 0, 0, 0)))
+    }
 }
 
 fn timestamp(at: i64) -> Timestamp {
@@ -343,6 +369,19 @@ mod tests {
         assert_eq!(zone.readable_minute(zone.next_at(evening, 3)), "2026-05-06 03:00");
         assert_eq!(zone.readable_minute(zone.same_day_at(evening, 3)), "2026-05-05 03:00");
         assert_eq!(zone.next_at(zone.next_at(evening, 3), 3) - zone.next_at(evening, 3), DAY_MS);
+    }
+
+    #[test]
+    fn a_day_begins_at_local_midnight_and_reads_back() {
+        let zone = Zone::shanghai();
+        let start = zone.day_start("2026-02-28").unwrap();
+        assert_eq!((zone.readable_minute(start).as_str(), zone.day(start).as_str()), ("2026-02-28 00:00", "2026-02-28"));
+        assert_eq!((zone.day(start - 1), zone.day(zone.add_days(start, 1))), ("2026-02-27".to_owned(), "2026-03-01".to_owned()));
+        assert_eq!(zone.moment(start + 1), "2026-02-28T00:00:00.001+08:00");
+        assert_eq!(Zone::utc().moment(0), "1970-01-01T00:00:00.000+00:00");
+        for wrong in ["2026-02-29", "2026-2-28", "20260228", "2026-02-28T10:00:00", "", "tomorrow", "0001-01-01"] {
+            assert!(zone.day_start(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -160,6 +160,11 @@ codes! {
     OwnProduct "own-product" Conflict,
     /// The bank reference was recorded already.
     DepositDuplicate "deposit-duplicate" Conflict,
+    // ---- proofs ----
+    /// Nothing was posted to the ledger for it.
+    NothingPosted "nothing-posted" NotFound,
+    /// What was posted for it is under no signed head yet.
+    ProofPending "proof-pending" Conflict,
     // ---- subscriptions ----
     /// The subscription is not in a state for this. `state`.
     SubscriptionState "subscription-state" Conflict,

@@ -46,13 +46,20 @@ fn decode(text: &str) -> Option<u128> {
     })
 }
 
+/// The lowest bit of the time in an id.
+const MILLIS_SHIFT: u32 = 80;
+
+/// The 48 bits of time in an id.
+fn millis(at: i64) -> u128 {
+    u128::from(u64::try_from(at.max(0)).unwrap_or(0)) & 0xffff_ffff_ffff
+}
+
 /// A UUID version 7 of this moment (RFC 9562 §5.7, with the sequence of method 1 in §6.2): 48 bits of time, 42 of sequence, 32 random.
 fn uuid_v7(now: i64, entropy: &Entropy) -> u128 {
-    let millis = u128::from(u64::try_from(now.max(0)).unwrap_or(0)) & 0xffff_ffff_ffff;
     let sequence = u128::from(entropy.next_in_sequence());
     let random = u128::from(u32::from_be_bytes(entropy.bytes()));
     let (high, low) = (sequence >> 30, sequence & 0x3fff_ffff);
-    (millis << 80) | (7 << 76) | (high << 64) | (0b10 << 62) | (low << 32) | random
+    (millis(now) << MILLIS_SHIFT) | (7 << 76) | (high << 64) | (0b10 << 62) | (low << 32) | random
 }
 
 macro_rules! ids {
@@ -69,6 +76,12 @@ macro_rules! ids {
             #[must_use]
             pub fn new(now: i64, entropy: &Entropy) -> Self {
                 Self(uuid_v7(now, entropy))
+            }
+
+            /// Sorts before every id of this moment and later, and after every earlier one (`at`: ms UTC).
+            #[must_use]
+            pub fn first_at(at: i64) -> Self {
+                Self(millis(at) << MILLIS_SHIFT)
             }
         }
 
@@ -204,6 +217,14 @@ mod tests {
         assert!(ids[2_999] < AccountId::new(5, &Entropy::from_seed([0; 32]).at_turn(81)));
         assert!(ids[0] > AccountId::new(5, &Entropy::from_seed([0; 32]).at_turn(76)));
         assert!(ids[0] < AccountId::new(6, &Entropy::from_seed([0; 32])));
+    }
+
+    #[test]
+    fn a_moment_parts_the_ids_before_it_from_those_of_it_and_after() {
+        let entropy = Entropy::from_seed([1; 32]);
+        let bound = AccountId::first_at(1_000);
+        assert!(AccountId::new(999, &entropy) < bound && bound < AccountId::new(1_000, &entropy));
+        assert!(AccountId::first_at(-5) < AccountId::new(0, &entropy));
     }
 
     proptest! {

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::edition::Edition;
+use crate::ledger;
 use crate::machine::MachineTime;
 use crate::vault::Vault;
 
@@ -29,6 +30,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     7 "0007_subscriptions",
     8 "0008_delivery",
     9 "0009_settlement",
+    10 "0010_signed_heads",
 ];
 
 kernel::words! {
@@ -101,7 +103,14 @@ impl Market {
         let clock = Clock::open(&setup.db, setup.mode, wall).await?;
         let vault = Vault::new(&setup.master_key);
         let (prover, sealed) = (vault.clone(), hex::encode(vault.seal(KEY_PROOF, KEY_PROOF.as_bytes(), &setup.entropy)));
-        setup.db.write(async move |tx| prove_key(tx, &prover, &sealed).await).await?;
+        let log_key = ledger::NewLogKey::draw(&vault, &setup.entropy)?;
+        setup
+            .db
+            .write(async move |tx| {
+                prove_key(tx, &prover, &sealed).await?;
+                ledger::ensure_key(tx, &log_key, wall).await
+            })
+            .await?;
         let Setup { db, edition, entropy, outbound, .. } = setup;
         // A later start goes on after an earlier one: there are fewer acts than one in 16 ms of the machine's time, on average.
         let turn = AtomicU64::new(u64::try_from(wall / 16).unwrap_or(0));

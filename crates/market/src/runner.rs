@@ -216,6 +216,8 @@ async fn drive(market: &Market, mover: &str, to: To, tell: &mut impl FnMut(Progr
     };
     let mut progress = Progress { now: start, ..Progress::default() };
     schedule(market, start).await?;
+    // What is done on the way is sealed on the way, so that each hour has its own.
+    while seal(market, start).await? > 0 {}
     let mut patience = 0;
     while let Some(due) = next_due(market).await?.filter(|due| *due <= to) {
         let at = due.max(progress.now);
@@ -239,6 +241,7 @@ async fn drive(market: &Market, mover: &str, to: To, tell: &mut impl FnMut(Progr
         } else {
             patience = 0;
         }
+        while seal(market, at).await? > 0 {}
         tell(progress);
     }
     if to > progress.now {
@@ -278,7 +281,13 @@ pub async fn next_due(market: &Market) -> Result<Option<i64>> {
 
 async fn schedule(market: &Market, now: i64) -> Result<()> {
     let again = market.clone();
-    market.db().write(async move |tx| settlement::ensure_scheduled(tx, again.edition(), now).await).await
+    market
+        .db()
+        .write(async move |tx| {
+            settlement::ensure_scheduled(tx, again.edition(), now).await?;
+            ledger::ensure_head_scheduled(tx).await
+        })
+        .await
 }
 
 async fn reconcile(market: &Market, now: i64) -> Result<u64> {
@@ -325,6 +334,7 @@ async fn work(market: &Market, lease: &Lease, now: i64) {
         delivery::INFO_JOB => delivery::fetch_info(market, lease, now).await,
         settlement::MONTH_JOB => settlement::run_month_job(market, lease, now).await,
         settlement::SELLER_JOB => settlement::run_seller_job(market, lease, now).await,
+        ledger::HEAD_JOB => ledger::run_head_job(market, lease, now).await,
         other => Err(Error::broken(format!("no part of this program carries out jobs of the kind {other}"))),
     };
     let Err(error) = outcome else { return };

@@ -42,6 +42,7 @@ give the first answer again. Things that two people may edit carry an `ETag`; se
         (name = "account", description = "Balance, messages and history of an account"),
         (name = "seller", description = "Selling: addresses, access keys, products, calls, statements"),
         (name = "operator", description = "Running the market: applications, reviews, deposits, freezes, jobs, statements, payouts"),
+        (name = "ledger", description = "What the ledger says for itself: keys, signed heads, proofs"),
         (name = "sandbox", description = "The clock of a sandbox market"),
     )
 )]

@@ -6,7 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use conformance::Dialect;
 use conformance::case::{Feature, Product};
 use jiff::SignedDuration;
-use kernel::{Locale, Month};
+use kernel::{Locale, Month, StatementId};
+use market::views::export::Format;
+use wire::proof::PublicKey;
 
 /// A self-hostable cloud software marketplace.
 #[derive(Debug, Parser)]
@@ -35,8 +37,11 @@ pub(crate) enum Command {
         /// The month, such as 202601 [default: the last complete one].
         month: Option<Month>,
     },
-    /// Walk through the ledger and the statements and check every figure.
-    Verify,
+    /// Walk through the ledger and the statements and check every figure; or check a proof, for which no market is needed.
+    Verify(VerifyArgs),
+    /// The books: export them for an accountant's own tool, prove what they hold.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Write the whole market as it is now into one file, while it goes on. The master key is not in it.
     Backup {
         /// The file; one that is there is replaced when the new one is whole.
@@ -148,6 +153,81 @@ pub(crate) struct OperatorArgs {
     /// A file whose first line is the password, - for standard input; without it one is made and shown once.
     #[arg(long, value_name = "FILE")]
     pub(crate) password_file: Option<PathBuf>,
+}
+
+/// What can be done with the ledger.
+#[derive(Debug, Subcommand)]
+pub(crate) enum LedgerCommand {
+    /// Write the books in the format of a tool that checks them: every transaction, and what each account must come to.
+    Export(ExportArgs),
+    /// Show the newest signed head: what the market says its whole ledger is.
+    Head {
+        /// As a signed note, which other programs for transparency logs read.
+        #[arg(long)]
+        note: bool,
+    },
+    /// Write a proof that others can check without this market: yunshi verify --proof FILE.
+    Prove(ProveArgs),
+    /// Show the keys that heads are and were signed with.
+    Keys,
+    /// Sign with a new key from now on. Heads of the old one stay good.
+    RotateKey,
+}
+
+/// What is to be proven.
+#[derive(Args, Debug)]
+pub(crate) struct ProveArgs {
+    #[command(flatten)]
+    pub(crate) what: ProveWhat,
+    /// The file to write [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// One of these.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct ProveWhat {
+    /// What was paid, sold and given back of an order.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) order: Option<String>,
+    /// What a seller's statement moved, and its payout.
+    #[arg(long, value_name = "ID")]
+    pub(crate) statement: Option<StatementId>,
+    /// The payout of a statement.
+    #[arg(long, value_name = "STATEMENT-ID")]
+    pub(crate) payout: Option<StatementId>,
+    /// That the newest ledger begins with the whole ledger of the head over so many entries.
+    #[arg(long, value_name = "ENTRIES")]
+    pub(crate) since: Option<i64>,
+}
+
+/// What is to be checked.
+#[derive(Args, Debug)]
+pub(crate) struct VerifyArgs {
+    /// A proof; neither a database nor a network is needed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proof: Option<PathBuf>,
+    /// The market's public key, NAME+ID+KEY, as it was published; without it a proof shows only that somebody signed it.
+    #[arg(long, requires = "proof")]
+    pub(crate) key: Option<PublicKey>,
+}
+
+/// Which books, and where they go.
+#[derive(Args, Debug)]
+pub(crate) struct ExportArgs {
+    /// hledger, beancount or csv.
+    #[arg(long)]
+    pub(crate) format: Format,
+    /// The first day, such as 2026-01-01, in the market's time zone; what was before is an opening balance [default: the beginning].
+    #[arg(long, value_name = "DATE")]
+    pub(crate) from: Option<String>,
+    /// The last day, to its end [default: everything there is].
+    #[arg(long, value_name = "DATE")]
+    pub(crate) to: Option<String>,
+    /// The file to write, which appears only when it is whole [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 /// What can be done with a sandbox clock.

@@ -1,6 +1,8 @@
-//! The hash of a seal: what it covers, byte by byte. Pure.
+//! The hash of a seal: what it covers, byte by byte; and a sealed transaction as a leaf of the tree. Pure.
 
+use kernel::{Currency, Money};
 use sha2::{Digest, Sha256};
+use wire::proof;
 
 /// What stands before the first seal.
 pub(super) const GENESIS: [u8; 32] = [0; 32];
@@ -72,4 +74,30 @@ pub(super) fn seal_hash(previous: &[u8], sequence: i64, sealed_at: i64, entry: &
         content.number(line.amount_minor);
     }
     content.finish()
+}
+
+/// A sealed transaction as it is proven: the content of its leaf.
+pub(super) fn leaf(sequence: i64, sealed_at: i64, entry: &Entry) -> proof::Entry {
+    let posting = |line: &Line| proof::EntryPosting {
+        amount: amount(line.amount_minor, &entry.currency),
+        from: line.source.clone(),
+        line: line.line,
+        to: line.destination.clone(),
+    };
+    proof::Entry {
+        at: entry.at,
+        currency: entry.currency.clone(),
+        id: entry.id.clone(),
+        kind: entry.kind.clone(),
+        postings: entry.lines.iter().map(posting).collect(),
+        reference: entry.reference.clone(),
+        sealed_at,
+        sequence,
+    }
+}
+
+/// An amount as people write it. How many decimals a currency has never changes: one that is made anew gets another code. Of a currency that is
+/// none, only a changed row can be.
+fn amount(minor: i64, currency: &str) -> String {
+    currency.parse::<Currency>().map_or_else(|_| minor.to_string(), |currency| Money::new(minor, currency).decimal())
 }

@@ -18,10 +18,16 @@
 //!
 //! The chain proves that nothing before its head was changed. It cannot prove that its newest end was not cut off: whoever needs that keeps
 //! the head ([`Verification::head_sequence`], [`Verification::head_hash`]) somewhere else.
+//!
+//! Whoever does not have the database has the tree: hour by hour a Merkle tree over what was sealed gets a signed head ([`run_head_job`]), and
+//! anything under a head can be proven to be in the ledger ([`prove`]), with a file that `wire::proof` checks.
 
 mod book;
 mod chain;
+mod heads;
 mod store;
+mod tree;
+mod tree_walk;
 mod verify;
 
 #[cfg(test)]
@@ -36,6 +42,11 @@ use serde_json::json;
 
 pub use book::{Book, BookKind, EntryKind, Posting};
 pub(crate) use chain::Canonical;
+pub use heads::{
+    HEAD_JOB, HeadView, KeyState, LogKey, ensure_head_scheduled, head_of_size, heads, keys, newest_head, rotate_key, run_head_job,
+};
+pub(crate) use heads::{NewLogKey, ensure_key};
+pub use tree::{prove, prove_growth};
 pub use verify::{BookTotal, PROBLEMS_MAX, Problem, Problems, Verification, verify};
 
 use crate::audit;
@@ -232,7 +243,7 @@ fn readable(entry: chain::Entry) -> Result<Transaction, String> {
 /// Puts up to `limit` waiting transactions into the chain, in the order of their ids (`now`: market ms UTC); how many it were.
 ///
 /// Transactions of one moment stand in the chain in no particular order, and one that was appended late stands after younger ones: the
-/// chain proves what was appended, not in which order.
+/// chain proves what was appended, not in which order. The next head of the tree is scheduled along with it.
 ///
 /// # Errors
 /// Those of the database. When two seal at once, one of them is run again or fails on the sequence's key: the caller tries again.
@@ -253,6 +264,7 @@ pub async fn seal(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     if usize::try_from(sealed) != Ok(entries.len()) {
         return Err(Error::broken("the transactions that were sealed are not those that waited"));
     }
+    heads::schedule(tx, now).await?;
     Ok(sealed)
 }
 

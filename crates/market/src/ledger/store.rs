@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use db::{FromRow, OnConstraint, Result, Row, Tx, sql};
+use db::{Error, FromRow, OnConstraint, Result, Row, Tx, sql};
 use kernel::{AccountId, Code, Ctx, Currency, DepositId, TransactionId};
+use wire::proof::tree::Subtree;
+use wire::proof::{Hash, PublicKey, SignedHead};
 
 use super::chain::{Entry, Line};
-use super::{Book, Deposit, EntryKind, Movement, NewDeposit, Posting};
+use super::{Book, Deposit, EntryKind, KeyState, LogKey, Movement, NewDeposit, Posting};
 use crate::page::PageRequest;
 
 pub(super) async fn insert_transaction(
@@ -181,6 +183,168 @@ pub(super) async fn delete_sealed_after(tx: &mut Tx, sequence: i64) -> Result<u6
 
 pub(super) async fn unsealed(tx: &mut Tx) -> Result<i64> {
     Ok(tx.one::<(i64,)>(sql!("SELECT CAST(COUNT(*) AS BIGINT) FROM ledger_unsealed"), &[]).await?.0)
+}
+
+/// The place and the time of a transaction's seal.
+pub(super) async fn seal_of(tx: &mut Tx, transaction_id: &str) -> Result<Option<(i64, i64)>> {
+    tx.find(sql!("SELECT sequence, sealed_at FROM ledger_seals WHERE transaction_id = $1"), &[&transaction_id]).await
+}
+
+/// When the transaction at a place of the chain was sealed.
+pub(super) async fn sealed_at(tx: &mut Tx, sequence: i64) -> Result<Option<i64>> {
+    let found: Option<(i64,)> = tx.find(sql!("SELECT sealed_at FROM ledger_seals WHERE sequence = $1"), &[&sequence]).await?;
+    Ok(found.map(|(at,)| at))
+}
+
+// ---- the tree and its heads ----
+
+/// Numbers of the tree are never negative and far below the largest that fits.
+fn stored(number: u64) -> Result<i64> {
+    i64::try_from(number).map_err(|_| Error::broken(format!("{number} is beyond what the database holds")))
+}
+
+/// How many leaves the tree has.
+pub(super) async fn leaf_count(tx: &mut Tx) -> Result<i64> {
+    let last: Option<(i64,)> = tx.find(sql!("SELECT place FROM ledger_tree WHERE level = 0 ORDER BY place DESC LIMIT 1"), &[]).await?;
+    Ok(last.map_or(0, |(place,)| place + 1))
+}
+
+/// A hash as it is stored; one of another length was changed by hand, and is no hash of anything.
+fn hash_of(bytes: Vec<u8>) -> Hash {
+    Hash(bytes.try_into().unwrap_or_default())
+}
+
+pub(super) async fn subtree(tx: &mut Tx, subtree: Subtree) -> Result<Option<Hash>> {
+    let select = sql!("SELECT hash FROM ledger_tree WHERE level = $1 AND place = $2");
+    let found: Option<(Vec<u8>,)> = tx.find(select, &[&i64::from(subtree.level), &stored(subtree.index)?]).await?;
+    Ok(found.map(|(hash,)| hash_of(hash)))
+}
+
+pub(super) async fn insert_subtree(tx: &mut Tx, subtree: Subtree, hash: &Hash) -> Result<()> {
+    let insert = sql!("INSERT INTO ledger_tree (level, place, hash) VALUES ($1, $2, $3)");
+    tx.execute(insert, &[&i64::from(subtree.level), &stored(subtree.index)?, &hash.0]).await.map(drop)
+}
+
+/// The subtrees of a level from one place up to before another, in their order.
+pub(super) async fn subtrees(tx: &mut Tx, level: u32, from: u64, to: u64) -> Result<HashMap<Subtree, Hash>> {
+    let select = sql!("SELECT place, hash FROM ledger_tree WHERE level = $1 AND place >= $2 AND place < $3 ORDER BY place");
+    let rows: Vec<(i64, Vec<u8>)> = tx.all(select, &[&i64::from(level), &stored(from)?, &stored(to)?]).await?;
+    let subtree = |place| Some(Subtree { level, index: u64::try_from(place).ok()? });
+    Ok(rows.into_iter().filter_map(|(place, hash)| Some((subtree(place)?, hash_of(hash)))).collect())
+}
+
+/// Subtrees of a level at places where none can be: from `from` on, or below zero.
+pub(super) async fn subtrees_beyond(tx: &mut Tx, level: u32, from: u64, limit: i64) -> Result<Vec<i64>> {
+    let after = sql!("SELECT place FROM ledger_tree WHERE level = $1 AND place >= $2 ORDER BY place LIMIT $3");
+    let mut places: Vec<(i64,)> = tx.all(after, &[&i64::from(level), &stored(from)?, &limit]).await?;
+    let below = sql!("SELECT place FROM ledger_tree WHERE level = $1 AND place < 0 ORDER BY place LIMIT $2");
+    places.extend(tx.all::<(i64,)>(below, &[&i64::from(level), &limit]).await?);
+    Ok(places.into_iter().map(|(place,)| place).collect())
+}
+
+/// Subtrees of levels that no tree has.
+pub(super) async fn levels_beyond(tx: &mut Tx, levels: u32, limit: i64) -> Result<Vec<(i64, i64)>> {
+    let after = sql!("SELECT level, place FROM ledger_tree WHERE level >= $1 ORDER BY level, place LIMIT $2");
+    let mut found: Vec<(i64, i64)> = tx.all(after, &[&i64::from(levels), &limit]).await?;
+    let below = sql!("SELECT level, place FROM ledger_tree WHERE level < 0 ORDER BY level, place LIMIT $1");
+    found.extend(tx.all::<(i64, i64)>(below, &[&limit]).await?);
+    Ok(found)
+}
+
+/// The size and the time of the newest head.
+pub(super) async fn newest_head_marks(tx: &mut Tx) -> Result<Option<(i64, i64)>> {
+    tx.find(sql!("SELECT size, at FROM ledger_heads ORDER BY size DESC LIMIT 1"), &[]).await
+}
+
+pub(super) async fn insert_head(tx: &mut Tx, head: &SignedHead) -> Result<()> {
+    let insert = sql!("INSERT INTO ledger_heads (size, at, root, key_id, signature) VALUES ($1, $2, $3, $4, $5)");
+    let signature = head.signature.0.as_slice();
+    tx.execute(insert, &[&stored(head.size)?, &head.at, &head.root.0, &head.key.id(), &signature]).await.map(drop)
+}
+
+/// A head as its row holds it; what it says is not looked at.
+pub(super) struct RawHead {
+    pub(super) size: i64,
+    pub(super) at: i64,
+    pub(super) root: Vec<u8>,
+    pub(super) key_id: String,
+    pub(super) signature: Vec<u8>,
+}
+
+impl FromRow for RawHead {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self { size: row.take()?, at: row.take()?, root: row.take()?, key_id: row.take()?, signature: row.take()? })
+    }
+}
+
+impl RawHead {
+    /// The head, if its row can be one that was signed with this key.
+    pub(super) fn signed_with(&self, key: &PublicKey) -> Option<SignedHead> {
+        Some(SignedHead {
+            at: self.at,
+            key: key.clone(),
+            root: Hash(self.root.as_slice().try_into().ok()?),
+            signature: wire::proof::Signature(self.signature.as_slice().try_into().ok()?),
+            size: u64::try_from(self.size).ok()?,
+        })
+    }
+}
+
+struct HeadRow(SignedHead);
+
+impl FromRow for HeadRow {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        let (raw, key) = (RawHead::from_row(row)?, row.take::<String>()?);
+        let head = key.parse::<PublicKey>().ok().and_then(|key| raw.signed_with(&key));
+        head.map(Self).ok_or_else(|| Error::broken(format!("the head over {} entries or its key is damaged; run yunshi verify", raw.size)))
+    }
+}
+
+/// Heads over fewer than `before` entries, newest first.
+pub(super) async fn heads_before(tx: &mut Tx, before: i64, limit: i64) -> Result<Vec<SignedHead>> {
+    let select = sql!(
+        "SELECT h.size, h.at, h.root, h.key_id, h.signature, k.public_key FROM ledger_heads h JOIN ledger_keys k ON k.id = h.key_id
+         WHERE h.size < $1 ORDER BY h.size DESC LIMIT $2"
+    );
+    let rows: Vec<HeadRow> = tx.all(select, &[&before, &limit]).await?;
+    Ok(rows.into_iter().map(|HeadRow(head)| head).collect())
+}
+
+/// Heads over more than `after` entries as their rows hold them, oldest first.
+pub(super) async fn raw_heads_after(tx: &mut Tx, after: i64, limit: i64) -> Result<Vec<RawHead>> {
+    let select = sql!("SELECT size, at, root, key_id, signature FROM ledger_heads WHERE size > $1 ORDER BY size LIMIT $2");
+    tx.all(select, &[&after, &limit]).await
+}
+
+impl FromRow for LogKey {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self { id: row.take()?, state: row.take()?, public_key: row.take()?, created_at: row.take()?, retired_at: row.take()? })
+    }
+}
+
+pub(super) async fn keys(tx: &mut Tx) -> Result<Vec<LogKey>> {
+    tx.all(sql!("SELECT id, state, public_key, created_at, retired_at FROM ledger_keys ORDER BY created_at DESC, id"), &[]).await
+}
+
+/// Ids and public keys as their rows hold them.
+pub(super) async fn raw_keys(tx: &mut Tx) -> Result<Vec<(String, String)>> {
+    tx.all(sql!("SELECT id, public_key FROM ledger_keys ORDER BY id"), &[]).await
+}
+
+/// The public key that signs, and its sealed secret.
+pub(super) async fn current_key(tx: &mut Tx) -> Result<Option<(String, Vec<u8>)>> {
+    let select = sql!("SELECT public_key, secret FROM ledger_keys WHERE state = 'current'");
+    tx.find(select, &[]).await
+}
+
+pub(super) async fn insert_key(tx: &mut Tx, key: &PublicKey, secret: &[u8], created_at: i64) -> Result<()> {
+    let insert = sql!("INSERT INTO ledger_keys (id, state, public_key, secret, created_at) VALUES ($1, $2, $3, $4, $5)");
+    tx.execute(insert, &[&key.id(), &KeyState::Current, &key.to_string(), &secret, &created_at]).await.map(drop)
+}
+
+pub(super) async fn retire_key(tx: &mut Tx, id: &str, at: i64) -> Result<()> {
+    let update = sql!("UPDATE ledger_keys SET state = $1, retired_at = CAST($2 AS BIGINT) WHERE id = $3");
+    tx.execute(update, &[&KeyState::Retired, &at, &id]).await.map(drop)
 }
 
 // ---- verification: everything in pages, so that memory stays small ----

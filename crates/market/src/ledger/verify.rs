@@ -1,4 +1,4 @@
-//! Everything recomputed: the chain, the shape of each transaction, the balances, the wallets. Names what is wrong.
+//! Everything recomputed: the chain, the tree and its signed heads, the shape of each transaction, the balances, the wallets. Names what is wrong.
 //!
 //! The whole walk is one reading transaction, so orders that go on meanwhile do not disturb it; memory holds one page at a time. Overdrafts
 //! *between* transactions are not looked for: transactions of one moment have no order among themselves, and the wallet's constraint has
@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::book::{self, Book, BookKind, EntryKind};
 use super::chain::{self, Entry};
 use super::store::{self, Seal, Standing};
+use super::tree_walk::{Leaf, TreeWalk};
 use crate::progress::{Steps, told};
 
 /// Rows of one page of the walk.
@@ -82,6 +83,10 @@ pub struct Verification {
     pub head_sequence: i64,
     /// The hash of the newest seal, hexadecimal; empty when there is none.
     pub head_hash: String,
+    /// Transactions under the tree of the signed heads.
+    pub leaves: u64,
+    /// Signed heads.
+    pub heads: i64,
     /// Balances by kind of book; their sum is zero.
     pub balances: Vec<BookTotal>,
     /// What is wrong, the first wrong row first; empty when all is well.
@@ -121,6 +126,8 @@ impl<'a> Walk<'a> {
             unsealed: 0,
             head_sequence: 0,
             head_hash: String::new(),
+            leaves: 0,
+            heads: 0,
             balances: Vec::new(),
             problems: Vec::new(),
         };
@@ -151,58 +158,71 @@ impl<'a> Walk<'a> {
     async fn seals(&mut self, tx: &mut Tx) -> Result<()> {
         let mut previous = chain::GENESIS.to_vec();
         let mut doubt = None;
+        let mut tree = TreeWalk::begin(tx, &mut self.problems).await?;
         while !self.problems.full() {
             let (seals, mut lines) = store::seals_after(tx, self.found.head_sequence, PAGE).await?;
             if seals.is_empty() {
                 break;
             }
             self.step(seals.len());
+            let mut leaves = Vec::new();
             for seal in seals {
                 let expected = self.found.head_sequence + 1;
                 if seal.sequence != expected {
                     self.problems.add("ledger_seals", expected.to_string(), format!("is missing; the next is {}", seal.sequence));
+                    // As many as are missing, but no more than a page: a sequence far away must not fill the memory.
+                    let missing = usize::try_from((seal.sequence - expected).clamp(0, PAGE)).unwrap_or(0);
+                    leaves.resize(leaves.len() + missing, Leaf::Doubtful);
                 }
                 self.found.head_sequence = seal.sequence;
                 let lines = lines.remove(&seal.transaction_id).unwrap_or_default();
                 let hash = seal.hash.clone();
-                doubt = self.seal(&previous, doubt, seal, lines);
+                let leaf;
+                (doubt, leaf) = self.seal(&previous, doubt, seal, lines);
+                leaves.push(leaf);
                 previous = hash;
             }
+            tree.go_on(tx, &mut self.problems, &leaves).await?;
         }
         if let Some(doubt) = doubt {
             self.resolve(&doubt, Culprit::Unknown);
         }
+        if !self.problems.full() {
+            tree.end(tx, &mut self.problems).await?;
+        }
+        (self.found.leaves, self.found.heads) = (tree.leaves(), tree.heads());
         if self.found.head_sequence > 0 {
             self.found.head_hash = hex::encode(previous);
         }
         Ok(())
     }
 
-    fn seal(&mut self, previous: &[u8], doubt: Option<Doubt>, seal: Seal, lines: Vec<chain::Line>) -> Option<Doubt> {
+    fn seal(&mut self, previous: &[u8], doubt: Option<Doubt>, seal: Seal, lines: Vec<chain::Line>) -> (Option<Doubt>, Leaf) {
         let Seal { sequence, transaction_id, sealed_at, hash: stored, head } = seal;
         let Some(entry) = head.map(|head| head.entry(lines)) else {
             if let Some(doubt) = doubt {
                 self.resolve(&doubt, Culprit::Unknown);
             }
             self.problems.add("ledger_transactions", transaction_id, format!("is missing; seal {sequence} covers it"));
-            return None;
+            return (None, Leaf::Doubtful);
         };
+        let leaf = Leaf::Known(chain::leaf(sequence, sealed_at, &entry).leaf_hash());
         let hash_after = |before: &[u8]| chain::seal_hash(before, sequence, sealed_at, &entry);
         let computed = hash_after(previous);
         if stored == computed {
             if let Some(doubt) = doubt {
                 self.resolve(&doubt, Culprit::Transaction);
             }
-            return None;
+            return (None, leaf);
         }
         if let Some(doubt) = doubt {
             if stored == hash_after(&doubt.computed) {
                 self.resolve(&doubt, Culprit::Hash);
-                return None;
+                return (None, leaf);
             }
             self.resolve(&doubt, Culprit::Unknown);
         }
-        Some(Doubt { sequence, transaction_id, stored, computed })
+        (Some(Doubt { sequence, transaction_id, stored, computed }), Leaf::Doubtful)
     }
 
     fn resolve(&mut self, doubt: &Doubt, culprit: Culprit) {

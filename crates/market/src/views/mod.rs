@@ -1,6 +1,7 @@
 //! Read models that join what several domains keep. May read any table; never writes.
 
 pub mod books;
+pub mod export;
 pub mod health;
 
 use db::{Result, Tx, sql};

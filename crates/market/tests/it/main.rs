@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod books;
 mod catalog;
+mod heads;
 mod journeys;
 mod ledger;
 mod opening;

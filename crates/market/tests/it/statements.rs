@@ -36,6 +36,8 @@ const LARGE: &[&str] = &[
     "ledger_transactions",
     "ledger_postings",
     "ledger_seals",
+    "ledger_tree",
+    "ledger_heads",
     "settlement_items",
     "statement_lines",
     "idempotency_keys",
@@ -46,6 +48,7 @@ const LARGE: &[&str] = &[
 const WALKS: &[(&str, &str)] = &[
     ("SELECT at FROM audit ORDER BY id DESC LIMIT 1", "the newest row of the key"),
     ("SELECT sequence, hash FROM ledger_seals ORDER BY sequence DESC LIMIT 1", "the newest row of the key"),
+    ("SELECT size, at FROM ledger_heads ORDER BY size DESC LIMIT 1", "the newest row of the key"),
     ("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs", "what is done is no row any more"),
     ("UPDATE jobs SET lease_until = 0, lease_token = '' WHERE lease_until > 0", "when the mover of a sandbox clock has died"),
     ("SELECT c.seller_id FROM (SELECT seller_id FROM settlement_items WHERE state = 'open'", "once a month, over an index of what is open"),
@@ -81,6 +84,10 @@ const HOT: &[(&str, &str)] = &[
         "SEARCH ledger_postings USING INDEX ledger_destination (destination=? AND (transaction_id,line)<(?,?))",
     ),
     ("AS counter FROM ledger_postings", "SEARCH ledger_postings USING INDEX ledger_source (source=? AND (transaction_id,line)<(?,?))"),
+    ("SELECT hash FROM ledger_tree WHERE level = $1 AND place = $2", "SEARCH ledger_tree USING PRIMARY KEY (level=? AND place=?)"),
+    ("SELECT place FROM ledger_tree WHERE level = 0 ORDER BY", "SEARCH ledger_tree USING PRIMARY KEY (level=?)"),
+    ("FROM ledger_heads h JOIN ledger_keys k", "SEARCH h USING PRIMARY KEY (size<?)"),
+    ("FROM ledger_transactions t LEFT JOIN deposits d", "SEARCH t USING PRIMARY KEY (id>? AND id<?)"),
     ("FROM deposits WHERE account_id = $1", "SEARCH deposits USING INDEX deposits_of_account (account_id=? AND id<?)"),
     (
         "FROM settlement_items WHERE seller_id = $1 AND id <",

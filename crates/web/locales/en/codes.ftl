@@ -121,6 +121,13 @@ own-product = This is your own product
 deposit-duplicate = This transfer was recorded already
     .detail = A deposit with this bank reference exists. Check the reference on the bank statement.
 
+## Proofs
+
+nothing-posted = Nothing was posted for this
+    .detail = The ledger holds no entry for this: nothing was paid, moved or paid out. There is nothing to prove.
+proof-pending = There is no proof yet
+    .detail = What was posted for this is in the ledger, but no signed head covers it yet. One is signed every hour; try again then.
+
 ## Subscriptions
 
 subscription-state = The subscription's state does not allow this

@@ -121,6 +121,13 @@ own-product = 这是您自己的商品
 deposit-duplicate = 该笔转账已登记
     .detail = 已存在使用该银行流水号的充值记录，请核对银行对账单上的流水号。
 
+## 证明
+
+nothing-posted = 没有相关记账
+    .detail = 账本中没有与此相关的分录：尚无付款、转账或打款，因此没有可证明的内容。
+proof-pending = 证明尚未生成
+    .detail = 相关分录已记入账本，但还没有已签名的树头覆盖它。树头每小时签名一次，请稍后再试。
+
 ## 订阅
 
 subscription-state = 订阅当前状态不允许此操作

@@ -4,6 +4,7 @@ mod account;
 mod accounts;
 mod calls;
 mod catalog;
+mod ledger;
 mod operator;
 mod orders;
 mod sandbox;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(sellers::routes())
         .merge(calls::routes())
         .merge(settlement::routes())
+        .merge(ledger::routes())
         .merge(operator::routes())
         .merge(sandbox::routes())
 }

@@ -89,6 +89,17 @@ const DOORS: &[(&str, Pass)] = &[
     ("list_statement_lines", AnyOf(&[P::OperatorFinance])),
     ("settle_month", AnyOf(&[P::OperatorFinance])),
     ("record_payout", AnyOf(&[P::OperatorFinance])),
+    ("list_ledger_keys", Public),
+    ("list_ledger_heads", Public),
+    ("show_newest_ledger_head", Public),
+    ("prove_ledger_growth", Public),
+    ("prove_order", AnyOf(&[P::BuyerView])),
+    ("prove_seller_order", AnyOf(&[P::SellerView])),
+    ("prove_any_order", AnyOf(&[P::OperatorView])),
+    ("prove_own_statement", AnyOf(&[P::SellerFinance])),
+    ("prove_own_payout", AnyOf(&[P::SellerFinance])),
+    ("prove_statement", AnyOf(&[P::OperatorFinance])),
+    ("prove_payout", AnyOf(&[P::OperatorFinance])),
     ("list_products", Public),
     ("show_product", Public),
     ("list_own_products", AnyOf(&[P::SellerView])),
@@ -157,7 +168,7 @@ const DOORS: &[(&str, Pass)] = &[
 ];
 
 /// Lists that are short by their nature.
-const UNPAGED: &[&str] = &["list_transactions", "list_subscription_lines"];
+const UNPAGED: &[&str] = &["list_transactions", "list_subscription_lines", "list_ledger_keys"];
 
 /// Some filters; that of a list is lost easily, for the program works without its description.
 const FILTERS: &[(&str, &[&str])] = &[

@@ -4,10 +4,12 @@ mod backup;
 mod check;
 mod clock;
 mod doctor;
+mod ledger;
 pub(crate) mod meter;
 mod migrate;
 mod operator;
 mod restore;
+mod proof;
 mod sample_seller;
 pub(crate) mod serve;
 mod settle;
@@ -18,7 +20,7 @@ use std::fmt::Display;
 
 use market::Ticking;
 
-use crate::cli::{ClockCommand, Command, OperatorCommand};
+use crate::cli::{ClockCommand, Command, LedgerCommand, OperatorCommand, VerifyArgs};
 use crate::config::{Loaded, sample_text};
 use crate::demo;
 use crate::failure::Failure;
@@ -50,6 +52,13 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Verify => verify::run(config).await,
         Command::Backup { out } => backup::run(config, &out).await,
         Command::Restore(args) => restore::run(config, args).await,
+        Command::Verify(VerifyArgs { proof: Some(file), key }) => proof::run(&file, key.as_ref()),
+        Command::Verify(VerifyArgs { proof: None, .. }) => verify::run(config).await,
+        Command::Ledger(LedgerCommand::Export(args)) => ledger::export(config, args).await,
+        Command::Ledger(LedgerCommand::Head { note }) => ledger::head(config, note).await,
+        Command::Ledger(LedgerCommand::Prove(args)) => ledger::prove(config, args).await,
+        Command::Ledger(LedgerCommand::Keys) => ledger::keys(config).await,
+        Command::Ledger(LedgerCommand::RotateKey) => ledger::rotate_key(config).await,
         Command::Doctor { sample_file: false } => doctor::run(&loaded).await,
         Command::Doctor { sample_file: true } => {
             print!("{}", sample_text());

@@ -32,6 +32,7 @@ pub(super) async fn walk(db: &Db) -> Result<(), Failure> {
     if found.head_sequence > 0 {
         println!("newest seal: {} {}", found.head_sequence, found.head_hash);
     }
+    println!("signed heads: {}, over {}", found.heads, counted(found.leaves, "transaction"));
     for total in &found.balances {
         println!("  {:<16}{:>20} {}", total.kind.to_string(), Money::new(total.balance_minor, total.currency).decimal(), total.currency);
     }

@@ -4,6 +4,7 @@
 mod check;
 mod demo;
 mod doctor;
+mod ledger;
 mod one_shot;
 mod sample_seller;
 mod servers;

@@ -26,7 +26,8 @@ async fn a_schema_of_a_newer_program_is_left_alone() {
 #[tokio::test]
 async fn commands_that_look_do_not_make_a_database() {
     let place = Place::new().await;
-    for command in [&["verify"][..], &["settle"], &["clock", "show"], &["doctor"]] {
+    let export = ["ledger", "export", "--format", "csv"];
+    for command in [&["verify"][..], &["settle"], &["clock", "show"], &["doctor"], &export] {
         let ended = place.run(command);
         assert_ne!(ended.code, Some(0), "{command:?}: {ended:?}");
     }
