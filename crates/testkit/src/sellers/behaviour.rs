@@ -59,6 +59,8 @@ pub enum Lie {
     TwoAnswers,
     /// Success and failure in one JSON object: `resultCode` twice.
     TwoCodes,
+    /// NUL and a line break in the message and in the id of a new instance.
+    ControlCharacters,
 }
 
 impl Behaviour {

@@ -205,6 +205,7 @@ fn lied(lie: Lie, call: &Call, truth: String) -> Response<Body> {
             let failure = format!(r#","resultCode":"{}"}}"#, ResultCode::InternalError);
             json(format!("{}{failure}", truth.strip_suffix('}').unwrap_or(&truth)))
         }
+        Lie::ControlCharacters => json(r#"{"resultCode":"000000","resultMsg":"o\u0000k\n","instanceId":"i\u0000\n1"}"#.to_owned()),
     }
 }
 
