@@ -344,7 +344,8 @@ pub async fn renew(
         sub.release_at = None;
     }
     if changes {
-        sub.next = Some(NextTerms { item: terms.item.clone(), quantity: terms.quantity, from });
+        // Paid for after the old end, it begins when it is paid for.
+        sub.next = Some(NextTerms { item: terms.item.clone(), quantity: terms.quantity, from: from.max(ctx.now) });
     }
     sub.state = state::frozen(sub.expired_at, sub.suspended_at);
     let facts = CallFacts { expires_at: Some(to), price_id: (changes || another_period).then_some(terms.item.price_id) };
@@ -368,7 +369,8 @@ pub async fn take_up(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscri
     become_item(tx, ctx, edition, &mut sub, next.item, next.quantity).await
 }
 
-/// Takes back the last renewal, which has not begun (spec: business §5.3).
+/// Takes back the last renewal, which has not begun (spec: business §5.3). What its end would have brought on days that are over stays
+/// undone; where automatic renewal would make it again the next night, renewal is by hand from now on. `[ours]`
 ///
 /// # Errors
 /// [`Code::SubscriptionState`]; [`Code::NotRefundable`] unless `line_ends_at` is the present end.
@@ -389,9 +391,13 @@ pub async fn cancel_renewal(
     sub.months -= months;
     sub.ends_at = sub.end(edition);
     sub.next = sub.next.filter(|next| Some(next.from) != sub.ends_at);
+    sub.marker = sub.marker.max(calendar::marker_after(ctx.now));
+    if sub.renewal.mode == RenewalMode::Auto && sub.ends_at.is_some_and(|ends_at| calendar::is_being_renewed(ends_at, ctx.now, edition)) {
+        sub.renewal = Renewal::MANUAL;
+    }
     let facts = CallFacts { expires_at: sub.ends_at, price_id: None };
     calls::request(tx, ctx, &sub.call(Scene::CancelRenewal, Some(line), facts)).await?;
-    let detail = json!({ "order": line.0, "to": sub.ends_at });
+    let detail = json!({ "order": line.0, "to": sub.ends_at, "renewal": sub.renewal.mode });
     save(tx, ctx, edition, &mut sub, "subscriptions.renewal_cancelled", &detail).await
 }
 
