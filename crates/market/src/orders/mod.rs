@@ -223,6 +223,15 @@ pub async fn unpaid_due(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<String>
     store::unpaid_due(tx, now, limit).await
 }
 
+/// Has the runner look at an unpaid order again at `until` (market ms UTC) and not before: it could not be ended, and may not even be
+/// readable. Until then it could be paid.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_off(tx: &mut Tx, number: &str, until: i64) -> Result<()> {
+    store::put_off(tx, number, until).await
+}
+
 /// When the next unpaid order ends, market ms UTC.
 ///
 /// # Errors

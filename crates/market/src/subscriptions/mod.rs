@@ -590,6 +590,28 @@ pub async fn step_over(tx: &mut Tx, edition: &Edition, sub: &mut Subscription, m
     store::update(tx, sub).await
 }
 
+/// Writes when the next event is due, where that is another time than was reckoned last.
+///
+/// # Errors
+/// Those of the database.
+pub async fn reckon(tx: &mut Tx, edition: &Edition, sub: &mut Subscription) -> Result<()> {
+    let due_at = calendar::next(&sub.facts(), edition).map(|due| due.at);
+    if due_at == sub.due_at {
+        return Ok(());
+    }
+    sub.due_at = due_at;
+    store::update(tx, sub).await
+}
+
+/// Has the runner look at a subscription again at `until` (market ms UTC) and not before: it could not be stepped, and may not even be
+/// readable.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_off(tx: &mut Tx, id: SubscriptionId, until: i64) -> Result<()> {
+    store::put_off(tx, id, until).await
+}
+
 /// A subscription, by its id alone.
 ///
 /// # Errors
