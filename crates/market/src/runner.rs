@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::market::{Market, wall_now};
-use crate::{accounts, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
+use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
 
 /// How long a worker holds a job, ms of wall time: longer than the slowest call and its transaction.
 const LEASE_MS: i64 = 60_000;
@@ -385,6 +385,7 @@ async fn work(market: &Market, lease: &Lease, now: i64) {
         crate::calls::CALL_JOB => delivery::carry_out(market, lease, now).await,
         delivery::INFO_JOB => delivery::fetch_info(market, lease, now).await,
         settlement::MONTH_JOB => settlement::run_month_job(market, lease, now).await,
+        catalog::RETIRED_JOB => orders::end_unsold(market, lease, now).await,
         settlement::SELLER_JOB => settlement::run_seller_job(market, lease, now).await,
         other => Err(Error::broken(format!("no part of this program carries out jobs of the kind {other}"))),
     };

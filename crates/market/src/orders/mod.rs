@@ -14,6 +14,7 @@ mod refund;
 mod renew;
 pub mod state;
 mod store;
+mod unsold;
 
 use db::{Result, Tx};
 use kernel::{AccountId, Code, Ctx, Currency, Period, Refusal, SkuId, SubscriptionId, UserId};
@@ -30,6 +31,7 @@ pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, r
 pub use refund::{NewRefund, pay_back, write_refund};
 pub use renew::{renew_automatically, renewal_obstacle};
 pub use state::{LineState, OrderKind, OrderState};
+pub use unsold::end_unsold;
 
 /// Lines of one order at most (spec: a cart of 50 lines).
 pub const LINES_MAX: usize = 50;

@@ -70,14 +70,19 @@ impl Renewal {
         }
     }
 
-    /// Checks that `sku` is sold for the period of automatic renewals: with none, every attempt would be refused.
+    /// Checks that `sku` is still sold, for what was taken off the market is renewed neither by hand nor automatically (spec: business §5.3);
+    /// and for the period of automatic renewals: with none, every attempt would be refused.
     ///
     /// # Errors
     /// [`Code::PriceMissing`]; [`Code::NotOnSale`]; [`Code::NotFound`].
     pub async fn check_sold(&self, tx: &mut Tx, sku: SkuId) -> Result<()> {
-        match (self.mode, self.period) {
-            (RenewalMode::Auto, Some(period)) => catalog::offer(tx, sku, pricing::unit_of(Some(period)), Purpose::Renewal).await.map(drop),
-            (RenewalMode::Auto | RenewalMode::Manual | RenewalMode::None, _) => Ok(()),
+        if self.mode == RenewalMode::None {
+            return Ok(());
+        }
+        match catalog::offer(tx, sku, pricing::unit_of(self.period), Purpose::Renewal).await {
+            // By hand, the period is chosen when it is renewed.
+            Err(error) if self.mode == RenewalMode::Manual && error.code() == Some(Code::PriceMissing) => Ok(()),
+            other => other.map(drop),
         }
     }
 }
@@ -530,8 +535,8 @@ pub async fn release(
 /// Sets how it is renewed.
 ///
 /// # Errors
-/// [`Code::NotFound`]; [`Code::VersionStale`]; [`Code::NotPeriodic`]; [`Code::SubscriptionState`] when it is over; for an automatic one also
-/// those of [`Renewal::check`] and [`Renewal::check_sold`].
+/// [`Code::NotFound`]; [`Code::VersionStale`]; [`Code::NotPeriodic`]; [`Code::SubscriptionState`] when it is over; those of [`Renewal::check`]
+/// and [`Renewal::check_sold`].
 pub async fn set_renewal(
     tx: &mut Tx,
     ctx: &Ctx,
