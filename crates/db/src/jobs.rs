@@ -101,7 +101,8 @@ pub async fn ensure(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str,
 }
 
 /// Takes up to `limit` jobs due at `now` (market time) until `wall + lease_ms`, earliest first; of each lane so many that no more than
-/// `lane_max` are held at the same time, so that one slow seller cannot fill the pool.
+/// `lane_max` are held at the same time, so that one slow seller cannot fill the pool. The jobs of a lane that is full are not even looked
+/// at: however many wait there, they hide no other.
 ///
 /// # Errors
 /// Those of the database.
@@ -113,6 +114,8 @@ pub async fn claim(tx: &mut Tx, now: i64, wall: i64, lease_ms: i64, token: &str,
               (SELECT kind, subject, lane, due_at, lease_until,
                  ROW_NUMBER() OVER (PARTITION BY lane ORDER BY CASE WHEN lease_until < $4 THEN 1 ELSE 0 END, due_at, kind, subject) AS place
                FROM (SELECT kind, subject, lane, due_at, lease_until FROM jobs WHERE stuck_at IS NULL AND due_at <= $3
+                       AND lane NOT IN (SELECT lane FROM jobs WHERE lease_until > 0 AND lease_until >= $4 AND lane <> ''
+                                        GROUP BY lane HAVING COUNT(*) >= $6)
                      ORDER BY due_at LIMIT 5000) AS due) AS placed
             WHERE lease_until < $4 AND (lane = '' OR place <= $6) ORDER BY due_at, kind, subject LIMIT $5)
            AND lease_until < $4

@@ -11,6 +11,7 @@ const JOBS: &str = "CREATE TABLE jobs (kind TEXT NOT NULL, subject TEXT NOT NULL
    tries BIGINT NOT NULL, lease_until BIGINT NOT NULL, lease_token TEXT NOT NULL, last_error TEXT, stuck_at BIGINT,
    PRIMARY KEY (kind, subject));
  CREATE INDEX jobs_due ON jobs (due_at) WHERE stuck_at IS NULL;
+ CREATE INDEX jobs_held ON jobs (lease_until, lane) WHERE lease_until > 0;
 ";
 const THINGS: &str =
     "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT NOT NULL, n BIGINT NOT NULL CONSTRAINT n_not_negative CHECK (n >= 0), raw BYTEA);
@@ -159,6 +160,29 @@ async fn a_job_is_done_once_whoever_tries() {
     assert_eq!(left.len(), 2);
     assert_eq!(left[1].last_error.as_deref(), Some("no luck"));
     assert_eq!(db.read(async |tx| jobs::next_due(tx).await).await.unwrap(), Some(300));
+}
+
+#[tokio::test]
+async fn a_lane_that_is_full_hides_no_other_however_much_waits_in_it() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| {
+        for n in 0..5_001 {
+            jobs::enqueue(tx, "call", &format!("a{n:04}"), "slow", n).await?;
+        }
+        jobs::enqueue(tx, "call", &"b", "sound", 9_000).await
+    })
+    .await
+    .unwrap();
+    let claim = async |wall: i64, lane_max: i64| {
+        let leases = db.write(async move |tx| jobs::claim(tx, 10_000, wall, 60, "w", 64, lane_max).await).await.unwrap();
+        leases.into_iter().map(|lease| lease.job.lane).collect::<Vec<_>>()
+    };
+    assert_eq!(claim(1_000, 8).await, ["slow"; 8]);
+    assert_eq!(claim(1_010, 8).await, ["sound"]);
+    assert!(claim(1_020, 8).await.is_empty());
+    // A lane that may hold more has room again, and one whose holder has died.
+    assert_eq!(claim(1_030, 10).await, ["slow"; 2]);
+    assert_eq!(claim(1_061, 8).await, ["slow"; 6]);
 }
 
 #[tokio::test]

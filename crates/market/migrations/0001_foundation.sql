@@ -13,6 +13,7 @@ CREATE TABLE jobs (
   PRIMARY KEY (kind, subject)
 );
 CREATE INDEX jobs_due ON jobs (due_at) WHERE stuck_at IS NULL;
+CREATE INDEX jobs_held ON jobs (lease_until, lane) WHERE lease_until > 0;
 
 -- One row, and only in a sandbox market. While ticking_since is set, market time = base_at + (wall time - ticking_since).
 CREATE TABLE sandbox_clock (

@@ -40,5 +40,5 @@ CREATE TABLE delivery_attempts (
   elapsed_ms BIGINT NOT NULL,
   verdict TEXT NOT NULL,
   detail TEXT NOT NULL,
-  PRIMARY KEY (delivery_id, n)
+  CONSTRAINT delivery_attempts_once PRIMARY KEY (delivery_id, n)
 );

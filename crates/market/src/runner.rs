@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::Clock;
 use crate::market::Market;
-use crate::{accounts, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
+use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
 
 /// How long a worker holds a job at least, ms of wall time (ours); so long a job waits whose worker was killed.
 const LEASE_MIN_MS: i64 = 60_000;
@@ -30,6 +30,10 @@ const MOVER_SIGN: Duration = Duration::from_secs(3);
 const REST: Duration = Duration::from_millis(500);
 /// Rows taken in one round of a reconciler.
 const ROUND: i64 = 200;
+/// How long a row that could not be dealt with is left alone, ms of market time: the others must not wait behind it. `[ours]`
+const PUT_OFF_MS: i64 = kernel::HOUR_MS;
+/// For so many rounds the ledger is left alone when it could not be sealed. `[ours]`
+const SEAL_REST_ROUNDS: u32 = 120;
 /// Ledger transactions sealed in one transaction.
 const SEAL_ROUND: i64 = 1_000;
 /// How long one waits for somebody else to finish moving the clock, ms of wall time.
@@ -68,11 +72,11 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
     tokio::pin!(stop);
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     let mut running = JoinSet::new();
-    let mut last_upkeep = 0;
+    let (mut last_upkeep, mut seal_rest) = (0, 0);
     loop {
         let worked = match market.clock() {
-            Clock::Wall => round(&market, settings, &slots, &mut running).await,
-            Clock::Sandbox => sandbox_round(&market).await,
+            Clock::Wall => round(&market, settings, &slots, &mut running, &mut seal_rest).await,
+            Clock::Sandbox => sandbox_round(&market, &mut seal_rest).await,
         };
         let busy = worked.unwrap_or_else(|error| {
             tracing::warn!(error = %error, cause = ?std::error::Error::source(&error).map(ToString::to_string), "a round of the runner failed; it goes on");
@@ -108,13 +112,19 @@ async fn upkeep(market: &Market) {
 }
 
 /// One round in production; true when there may be more to do at once.
-async fn round(market: &Market, settings: RunnerSettings, slots: &Arc<Semaphore>, running: &mut JoinSet<()>) -> Result<bool> {
+async fn round(
+    market: &Market,
+    settings: RunnerSettings,
+    slots: &Arc<Semaphore>,
+    running: &mut JoinSet<()>,
+    seal_rest: &mut u32,
+) -> Result<bool> {
     let now = market.machine().now();
-    let sealed = seal(market, now).await?;
+    let sealed = seal_if_possible(market, now, seal_rest).await;
     if next_due(market).await?.is_none_or(|due| due > now) {
         return Ok(sealed >= SEAL_ROUND.unsigned_abs());
     }
-    let events = reconcile(market, now).await?;
+    let tended = reconcile(market, now).await?;
     let free = i64::try_from(slots.available_permits()).unwrap_or(0);
     if free == 0 {
         return Ok(false);
@@ -130,14 +140,14 @@ async fn round(market: &Market, settings: RunnerSettings, slots: &Arc<Semaphore>
             market.db().nudge();
         });
     }
-    Ok(full || events > 0 || sealed >= SEAL_ROUND.unsigned_abs())
+    Ok(full || tended.any() || sealed >= SEAL_ROUND.unsigned_abs())
 }
 
 /// One round in a sandbox: everything that is due by now.
-async fn sandbox_round(market: &Market) -> Result<bool> {
+async fn sandbox_round(market: &Market, seal_rest: &mut u32) -> Result<bool> {
     let ctx = market.ctx(Actor::System("runner"), Locale::En).await?;
     if next_due(market).await?.is_none_or(|due| due > ctx.now) {
-        seal(market, ctx.now).await?;
+        seal_if_possible(market, ctx.now, seal_rest).await;
         return Ok(false);
     }
     match advance(market, To::Now, |_| {}).await {
@@ -225,13 +235,14 @@ async fn drive(market: &Market, mover: &str, to: To, tell: &mut impl FnMut(Progr
             set_clock(market, mover, at).await?;
             progress.now = at;
         }
-        let before = progress.jobs + progress.events;
-        progress.events += reconcile(market, at).await?;
+        let before = progress.jobs;
+        let tended = reconcile(market, at).await?;
+        progress.events += tended.events;
         for lease in claim(market, at, ROUND, i64::MAX).await? {
             work(market, &lease, at).await;
             progress.jobs += 1;
         }
-        if progress.jobs + progress.events == before {
+        if progress.jobs == before && !tended.any() {
             // Another worker holds the job: it will be done or its lease will end.
             patience += 1;
             if patience > 4_000 {
@@ -290,21 +301,82 @@ async fn schedule(market: &Market, now: i64) -> Result<()> {
         .await
 }
 
-async fn reconcile(market: &Market, now: i64) -> Result<u64> {
+/// What a round of the reconcilers came to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tended {
+    /// Events of subscriptions taken, and unpaid orders ended.
+    events: u64,
+    /// Rows that had no event: their due time was put right, or they could not be dealt with and were put off.
+    moved: u64,
+}
+
+impl Tended {
+    const fn any(self) -> bool {
+        self.events > 0 || self.moved > 0
+    }
+
+    fn note(&mut self, events: u64) {
+        self.events += events;
+        self.moved += u64::from(events == 0);
+    }
+}
+
+/// Takes what is due of calendars and unpaid orders, each row for itself: one that cannot be dealt with stops no other.
+async fn reconcile(market: &Market, now: i64) -> Result<Tended> {
     let (subs, unpaid) = market
         .db()
         .read(async move |tx| Ok((subscriptions::due(tx, now, ROUND).await?, orders::unpaid_due(tx, now, ROUND).await?)))
         .await?;
-    let mut taken = 0;
+    let (mut tended, until) = (Tended::default(), now + PUT_OFF_MS);
     for id in subs {
-        taken += lifecycle::step(market, id, now).await?;
+        match lifecycle::step(market, id, now).await {
+            Ok(events) => tended.note(events),
+            Err(error) => {
+                put_off(market, &id.to_string(), error, async move |tx| subscriptions::put_off(tx, id, until).await).await?;
+                tended.note(0);
+            }
+        }
     }
     for number in unpaid {
-        let ctx = market.ctx_at(now, Actor::System("orders"), Locale::ZhCn);
-        market.db().write(async move |tx| orders::expire_unpaid(tx, &ctx, &number).await).await?;
-        taken += 1;
+        let (ctx, again) = (market.ctx_at(now, Actor::System("orders"), Locale::ZhCn), number.clone());
+        match market.db().write(async move |tx| orders::expire_unpaid(tx, &ctx, &again).await).await {
+            Ok(()) => tended.note(1),
+            Err(error) => {
+                let again = number.clone();
+                put_off(market, &number, error, async move |tx| orders::put_off(tx, &again, until).await).await?;
+                tended.note(0);
+            }
+        }
     }
-    Ok(taken)
+    Ok(tended)
+}
+
+/// Tells of a row that could not be dealt with and has it left alone for a while. A database that is not there is nobody's fault: that ends
+/// the round.
+async fn put_off<F>(market: &Market, subject: &str, error: Error, put_off: F) -> Result<()>
+where
+    F: AsyncFn(&mut Tx) -> Result<()> + Send + 'static,
+{
+    if matches!(error, Error::Unavailable(_)) {
+        return Err(error);
+    }
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
+    tracing::error!(subject, %error, cause, "what was due could not be done and is tried again in an hour; the others go on");
+    market.db().write(put_off).await
+}
+
+/// Seals the ledger; that it cannot be sealed stops nothing else, and `verify` names what is wrong with it.
+async fn seal_if_possible(market: &Market, now: i64, rest: &mut u32) -> u64 {
+    if *rest > 0 {
+        *rest -= 1;
+        return 0;
+    }
+    seal(market, now).await.unwrap_or_else(|error| {
+        *rest = SEAL_REST_ROUNDS;
+        let cause = std::error::Error::source(&error).map(ToString::to_string);
+        tracing::error!(%error, cause, "the ledger could not be sealed; it is tried again in a while");
+        0
+    })
 }
 
 async fn seal(market: &Market, now: i64) -> Result<u64> {
@@ -333,6 +405,7 @@ async fn work(market: &Market, lease: &Lease, now: i64) {
         crate::calls::CALL_JOB => delivery::carry_out(market, lease, now).await,
         delivery::INFO_JOB => delivery::fetch_info(market, lease, now).await,
         settlement::MONTH_JOB => settlement::run_month_job(market, lease, now).await,
+        catalog::RETIRED_JOB => orders::end_unsold(market, lease, now).await,
         settlement::SELLER_JOB => settlement::run_seller_job(market, lease, now).await,
         ledger::HEAD_JOB => ledger::run_head_job(market, lease, now).await,
         other => Err(Error::broken(format!("no part of this program carries out jobs of the kind {other}"))),

@@ -103,8 +103,18 @@ impl World {
     /// # Panics
     /// When it cannot be opened.
     pub async fn another_process(&self) -> Market {
+        self.another_process_with(|_| {}).await
+    }
+
+    /// A second process on the same database, started with other numbers of the business.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn another_process_with(&self, change: impl FnOnce(&mut Edition)) -> Market {
         let db = Db::open(self.scratch.options.clone()).await.expect("an open database");
-        open(db, self.market.edition().clone(), Entropy::from_seed([43; 32])).await
+        let mut edition = self.market.edition().clone();
+        change(&mut edition);
+        open(db, edition, Entropy::from_seed([43; 32])).await
     }
 
     /// Runs a use case as one transaction at the market's time.

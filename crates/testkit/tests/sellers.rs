@@ -168,6 +168,7 @@ async fn every_lie_reads_as_what_it_is_and_the_truth_comes_out_afterwards() {
         (Lie::Empty, retry(Failure::Empty)),
         (Lie::Status(500), retry(Failure::Status(500))),
         (Lie::TwoCodes, retry(Failure::Answered(ResultCode::InternalError))),
+        (Lie::ControlCharacters, retry(Failure::InstanceIdWithControl)),
     ];
     for (lie, expected) in cases {
         seller.behave(Behaviour::Lying(lie)).await;

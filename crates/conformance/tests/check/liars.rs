@@ -32,6 +32,7 @@ fn caught(lie: Lie) -> (&'static str, &'static str, Verdict) {
         Lie::Status(_) => ("answers", "status", WRONG),
         Lie::TwoAnswers => ("answers", "not_json", WRONG),
         Lie::TwoCodes => ("answers", "member_twice", WRONG),
+        Lie::ControlCharacters => ("purchase", "instance_id_with_control", WRONG),
         Lie::OneInstanceAnOrder => ("two-lines", "shared_instance", WRONG),
         Lie::NeverOpens => ("asynchronous-opening", "never_ready", WRONG),
         Lie::PendingWithoutInstance => ("purchase", "pending_without_instance", WRONG),

@@ -4,13 +4,15 @@
 //! subscription are made one after another in the order they were asked for: a later one is queued until the earlier has ended, so no
 //! server ever hears of a freeze before the renewal that came first.
 //!
-//! Invariants: an attempt is never changed once written; an ended call has no job; at most one call of a subscription is active.
+//! Invariants: an attempt is never changed once written; an ended call has no job; at most one call of a subscription is active; a freeze or a
+//! thaw that was given up is withdrawn when a later one, or the release, is asked for: it must not be made after it.
 
 mod store;
 
 use db::{Result, Tx, jobs};
 use kernel::{AccountId, AddressId, Code, Ctx, DeliveryId, PriceId, ProductId, Refusal, SubscriptionId};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::audit;
 use crate::page::{Page, PageRequest};
@@ -40,6 +42,20 @@ kernel::words! {
     }
 }
 
+impl Scene {
+    /// Whether the call says how the instance stands, whatever it was told before: only the last such call is true.
+    #[must_use]
+    pub const fn sets_status(self) -> bool {
+        matches!(self, Self::Freeze | Self::Unfreeze)
+    }
+
+    /// Whether the call tells the seller when the subscription ends.
+    #[must_use]
+    pub const fn tells_end(self) -> bool {
+        matches!(self, Self::Renewal | Self::RenewalChange | Self::CancelRenewal)
+    }
+}
+
 kernel::words! {
     /// How a call stands.
     pub enum CallState {
@@ -53,7 +69,7 @@ kernel::words! {
         Done = "done",
         /// Every attempt failed; a restart by the seller may follow.
         GaveUp = "gave_up",
-        /// No longer wanted.
+        /// Given up, and no longer wanted: what was asked for since says otherwise.
         Withdrawn = "withdrawn",
     }
 }
@@ -191,6 +207,11 @@ pub async fn request(tx: &mut Tx, ctx: &Ctx, new: &NewCall<'_>) -> Result<Delive
     let busy = store::active_of(tx, new.subscription).await?.is_some();
     let state = if busy { CallState::Queued } else { CallState::Waiting };
     store::insert(tx, ctx, id, state, new).await?;
+    if new.scene.sets_status() || new.scene == Scene::Release {
+        for stale in store::withdraw_status_calls(tx, new.subscription).await? {
+            audit::record_in(tx, ctx, &new.subscription, "calls.withdrawn", &stale, &json!({ "for": new.scene })).await?;
+        }
+    }
     if !busy {
         jobs::enqueue(tx, CALL_JOB, &id, &new.address.to_string(), ctx.now).await?;
     }
@@ -228,12 +249,31 @@ pub async fn list(
     Ok(page.cut(rows, |call: &Call| call.id.to_string()))
 }
 
-/// The attempts of a call, oldest first.
+/// The attempts of a call, newest first.
+///
+/// # Errors
+/// [`Code::CursorInvalid`] when the page goes on from what is no attempt.
+pub async fn attempts(tx: &mut Tx, id: DeliveryId, page: &PageRequest) -> Result<Page<Attempt>> {
+    let before = if page.after.is_empty() { Ok(i64::MAX) } else { page.after.parse() };
+    let before = before.map_err(|_| Refusal::new(Code::CursorInvalid))?;
+    let rows = store::attempts(tx, id, before, page.fetch()).await?;
+    Ok(page.cut(rows, |attempt: &Attempt| attempt.n.to_string()))
+}
+
+/// When the seller was last asked what the instance of a call is like, machine ms UTC.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn attempts(tx: &mut Tx, id: DeliveryId) -> Result<Vec<Attempt>> {
-    store::attempts(tx, id).await
+pub async fn last_query_at(tx: &mut Tx, id: DeliveryId) -> Result<Option<i64>> {
+    store::last_query_at(tx, id).await
+}
+
+/// Notes that the schedule of a call begins at market time `now`, though its first attempt has to wait.
+///
+/// # Errors
+/// Those of the database.
+pub async fn begin(tx: &mut Tx, id: DeliveryId, now: i64) -> Result<()> {
+    store::begin(tx, id, now).await
 }
 
 /// Keeps an attempt and what was made of it.
@@ -261,13 +301,16 @@ pub async fn begin_polling(tx: &mut Tx, call: &mut Call, instance: Option<&str>)
     store::update(tx, call).await
 }
 
-/// Ends a call and lets the subscription's next one begin.
+/// Ends a call and lets the subscription's next one begin. A freeze or a thaw that is given up is withdrawn at once when a later one was
+/// asked for meanwhile.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn end(tx: &mut Tx, ctx: &Ctx, call: &mut Call, state: CallState) -> Result<()> {
     debug_assert!(!state.is_active());
-    call.state = state;
+    let is_stale =
+        state == CallState::GaveUp && call.scene.sets_status() && store::status_call_after(tx, call.subscription_id, call.id).await?;
+    call.state = if is_stale { CallState::Withdrawn } else { state };
     call.ended_at = Some(ctx.now);
     store::update(tx, call).await?;
     if let Some((next, address)) = store::next_queued(tx, call.subscription_id).await? {
@@ -281,7 +324,8 @@ pub async fn end(tx: &mut Tx, ctx: &Ctx, call: &mut Call, state: CallState) -> R
 /// must be; none for the operator.
 ///
 /// # Errors
-/// [`Code::NotFound`], also for calls of others; [`Code::DeliveryState`] when it is done, or when giving up has already returned the buyer's money.
+/// [`Code::NotFound`], also for calls of others; [`Code::DeliveryState`] when it is done or withdrawn, or when giving up has already returned
+/// the buyer's money.
 pub async fn restart(tx: &mut Tx, ctx: &Ctx, seller: Option<AccountId>, id: DeliveryId) -> Result<Call> {
     let mut call = match seller {
         Some(seller) => get_of(tx, seller, id).await?,
@@ -309,7 +353,7 @@ pub async fn restart(tx: &mut Tx, ctx: &Ctx, seller: Option<AccountId>, id: Deli
     }
     // Whoever restarts says that the server is back.
     set_breaker(tx, call.address_id, Breaker::default()).await?;
-    audit::record_in(tx, ctx, &call.subscription_id, "calls.restarted", &id, &serde_json::json!({ "scene": call.scene })).await?;
+    audit::record_in(tx, ctx, &call.subscription_id, "calls.restarted", &id, &json!({ "scene": call.scene })).await?;
     Ok(call)
 }
 
@@ -321,7 +365,7 @@ pub async fn any_active(tx: &mut Tx, subscription: SubscriptionId) -> Result<boo
     Ok(store::active_of(tx, subscription).await?.is_some())
 }
 
-/// How many purchases and changes of a product were given up from `since` on (market ms UTC).
+/// How many orders had a purchase or a change of a product given up from `since` on (market ms UTC).
 ///
 /// # Errors
 /// Those of the database.
@@ -362,6 +406,12 @@ const BREAKER_PAUSE_MS: i64 = 60_000;
 const BREAKER_PAUSE_MAX_MS: i64 = 600_000;
 
 impl Breaker {
+    /// Whether calls wait at market time `now`.
+    #[must_use]
+    pub const fn is_open(self, now: i64) -> bool {
+        self.failures >= BREAKER_AFTER && self.open_until > now
+    }
+
     /// The breaker after an attempt that the server did not answer properly, at market time `now`.
     #[must_use]
     pub fn failed(self, now: i64) -> Self {

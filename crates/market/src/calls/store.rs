@@ -105,6 +105,29 @@ pub(super) async fn update(tx: &mut Tx, call: &Call) -> Result<()> {
     .map(drop)
 }
 
+/// Notes when the attempts of a call begin, unless they have begun.
+pub(super) async fn begin(tx: &mut Tx, id: DeliveryId, now: i64) -> Result<()> {
+    tx.execute(sql!("UPDATE deliveries SET started_at = $1 WHERE id = $2 AND started_at IS NULL"), &[&now, &id]).await.map(drop)
+}
+
+/// Withdraws every given-up freeze and thaw of a subscription; which they were.
+pub(super) async fn withdraw_status_calls(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<DeliveryId>> {
+    let statement = sql!(
+        "UPDATE deliveries SET state = 'withdrawn'
+         WHERE subscription_id = $1 AND state = 'gave_up' AND scene IN ('freeze', 'unfreeze') RETURNING id"
+    );
+    let rows: Vec<(DeliveryId,)> = tx.all(statement, &[&subscription]).await?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Whether a freeze, a thaw or a release was asked for after the call `id`.
+pub(super) async fn status_call_after(tx: &mut Tx, subscription: SubscriptionId, id: DeliveryId) -> Result<bool> {
+    let statement = sql!(
+        "SELECT id FROM deliveries WHERE subscription_id = $1 AND id > $2 AND scene IN ('freeze', 'unfreeze', 'release') ORDER BY id LIMIT 1"
+    );
+    Ok(tx.find::<(DeliveryId,)>(statement, &[&subscription, &id]).await?.is_some())
+}
+
 /// A page of calls, newest first. Each common question has a statement of its own, so that an index answers it.
 pub(super) async fn list(
     tx: &mut Tx,
@@ -173,17 +196,22 @@ pub(super) async fn insert_attempt(tx: &mut Tx, id: DeliveryId, a: &Attempt) -> 
     .map(drop)
 }
 
-pub(super) async fn attempts(tx: &mut Tx, id: DeliveryId) -> Result<Vec<Attempt>> {
+pub(super) async fn attempts(tx: &mut Tx, id: DeliveryId, before: i64, limit: i64) -> Result<Vec<Attempt>> {
     let statement = sql!(
         "SELECT n, kind, at, wall_at, url, request_body, status, answer_type, answer_body, elapsed_ms, verdict, detail
-         FROM delivery_attempts WHERE delivery_id = $1 ORDER BY n LIMIT 1000"
+         FROM delivery_attempts WHERE delivery_id = $1 AND n < $2 ORDER BY n DESC LIMIT $3"
     );
-    tx.all(statement, &[&id]).await
+    tx.all(statement, &[&id, &before, &limit]).await
+}
+
+pub(super) async fn last_query_at(tx: &mut Tx, id: DeliveryId) -> Result<Option<i64>> {
+    let statement = sql!("SELECT wall_at FROM delivery_attempts WHERE delivery_id = $1 AND kind = 'query' ORDER BY n DESC LIMIT 1");
+    Ok(tx.find::<(i64,)>(statement, &[&id]).await?.map(|(at,)| at))
 }
 
 pub(super) async fn failed_since(tx: &mut Tx, product: ProductId, since: i64) -> Result<i64> {
     let statement = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT) FROM deliveries
+        "SELECT CAST(COUNT(DISTINCT order_number) AS BIGINT) FROM deliveries
          WHERE product_id = $1 AND state = 'gave_up' AND ended_at >= $2 AND scene IN ('create', 'change')"
     );
     tx.one::<(i64,)>(statement, &[&product, &since]).await.map(|(count,)| count)

@@ -20,7 +20,7 @@ mod views;
 
 use std::collections::BTreeSet;
 
-use db::{OnConstraint, Result, Tx};
+use db::{OnConstraint, Result, Tx, jobs};
 use kernel::{AccountId, AddressId, Code, Ctx, EditionId, ListingId, Money, PriceId, ProductId, Refusal, SkuId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -46,6 +46,9 @@ pub use views::{
 
 use content::invalid;
 use state::{Published, PublishedEdition, check_revision, retired_ids, sells};
+
+/// The job of what follows when a product, an edition or a SKU is taken off the market for good; its subject is the id.
+pub const RETIRED_JOB: &str = "catalog.retired";
 
 /// The most characters of the reason of a rejection. `[ours]`
 pub const REASON_MAX: usize = 500;
@@ -473,6 +476,7 @@ pub async fn show(tx: &mut Tx, ctx: &Ctx, by: By, id: ProductId) -> Result<Produ
 /// [`Code::NotFound`]; [`Code::ProductState`] when it is retired already.
 pub async fn retire_product(tx: &mut Tx, ctx: &Ctx, by: By, id: ProductId) -> Result<ProductState> {
     let state = turn(tx, ctx, by, id, ProductEvent::Retire, "catalog.retired").await?;
+    jobs::enqueue(tx, RETIRED_JOB, &id, "", ctx.now).await?;
     if let Some(listing) = store::last_listing(tx, id).await?.filter(|l| l.state == ListingState::UnderReview) {
         decide(tx, ctx, &listing, ListingEvent::Withdraw, by.side(), None).await?;
     }
@@ -492,6 +496,7 @@ pub async fn retire_edition(tx: &mut Tx, ctx: &Ctx, by: By, id: EditionId) -> Re
         return Err(Refusal::new(Code::NotOnSale).into());
     }
     forget_retired(tx, product).await?;
+    jobs::enqueue(tx, RETIRED_JOB, &id, "", ctx.now).await?;
     audit::record(tx, ctx, "catalog.edition_retired", &id, &json!({ "by": by.side() })).await
 }
 
@@ -508,6 +513,7 @@ pub async fn retire_sku(tx: &mut Tx, ctx: &Ctx, by: By, id: SkuId) -> Result<()>
     }
     let edition_ends = store::active_skus(tx, edition).await? == 0 && store::retire_edition(tx, edition).await?;
     forget_retired(tx, product).await?;
+    jobs::enqueue(tx, RETIRED_JOB, &id, "", ctx.now).await?;
     let detail = json!({ "by": by.side(), "edition_retired": edition_ends.then_some(edition) });
     audit::record(tx, ctx, "catalog.sku_retired", &id, &detail).await
 }

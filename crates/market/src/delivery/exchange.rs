@@ -125,9 +125,12 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
 /// What is kept of an answer: the text, its passwords masked, cut where it is very long.
 fn kept(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
-    let masked = mask_body(&text);
-    // NUL is text to SQLite but not to PostgreSQL.
-    masked.chars().filter(|c| *c != '\0').take(KEPT_BODY_MAX_CHARS).collect()
+    without_nul(&mask_body(&text)).take(KEPT_BODY_MAX_CHARS).collect()
+}
+
+/// NUL is text to SQLite but not to PostgreSQL.
+fn without_nul(text: &str) -> impl Iterator<Item = char> {
+    text.chars().filter(|c| *c != '\0')
 }
 
 fn failure_of(failure: outbound::CallFailure) -> Failure {
@@ -192,7 +195,7 @@ impl Exchange {
             answer_body: self.answer_body.clone(),
             elapsed_ms: self.elapsed_ms,
             verdict: verdict.to_owned(),
-            detail: format!("{meaning}{}", self.remarks),
+            detail: without_nul(&format!("{meaning}{}", self.remarks)).collect(),
         }
     }
 }

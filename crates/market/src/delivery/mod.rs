@@ -9,12 +9,12 @@ pub mod state;
 
 use db::jobs::{self, Lease};
 use db::{Result, Tx};
-use kernel::{AccountId, Actor, Code, Ctx, DeliveryId, Locale, Month, Refusal, SubscriptionId};
+use kernel::{AccountId, Actor, AddressId, Code, Ctx, DeliveryId, Locale, Month, Refusal, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload};
 
-use crate::calls::{self, Attempt, AttemptKind, BREAKER_AFTER, CALL_JOB, Call, CallState, Scene};
+use crate::calls::{self, Attempt, AttemptKind, CALL_JOB, Call, CallState, Scene};
 use crate::market::Market;
 use crate::notices::{self, NoticeKind};
 use crate::orders::{self, OrderState};
@@ -69,7 +69,12 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
         }
         Prepared::Later(at) => {
             let lease = lease.clone();
-            return market.db().write(async move |tx| jobs::postpone(tx, &lease, at).await).await;
+            let put_off = async move |tx: &mut Tx| {
+                // Its hours run from here, however many stand before it when the server is tried again.
+                calls::begin(tx, id, now).await?;
+                jobs::postpone(tx, &lease, at).await
+            };
+            return market.db().write(put_off).await;
         }
         Prepared::Ready { call, target, kind } => (call, target, kind),
     };
@@ -86,7 +91,7 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
 }
 
 async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Result<Prepared> {
-    let mut call = calls::get(tx, id).await?;
+    let call = present(tx, calls::get(tx, id).await?).await?;
     let kind = match call.state {
         CallState::Waiting => AttemptKind::Call,
         CallState::Polling => AttemptKind::Poll,
@@ -94,14 +99,14 @@ async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Resu
     };
     if call.round > 1 {
         let sub = subscriptions::get(tx, call.subscription_id).await?;
-        if !state::renewed(&mut call, &sub) {
+        if !state::is_wanted(&call, &sub) {
             return Ok(Prepared::Outdated);
         }
     }
     let breaker = calls::breaker(tx, call.address_id).await?;
     // The last attempt is made even while the breaker is open: the order is decided by it.
     let last_at = call.started_at.unwrap_or(now) + wire::koogallery_v2::schedule(state::activity(call.scene)).give_up_after_ms();
-    if breaker.failures >= BREAKER_AFTER && breaker.open_until > now && now < last_at {
+    if breaker.is_open(now) && now < last_at {
         return Ok(Prepared::Later(breaker.open_until.min(last_at)));
     }
     let target = sellers::call_target(tx, market.vault(), call.address_id).await?;
@@ -116,6 +121,14 @@ async fn withdraw(tx: &mut Tx, ctx: &Ctx, lease: &Lease, id: DeliveryId) -> Resu
     }
     calls::end(tx, ctx, &mut call, CallState::Withdrawn).await?;
     note(tx, ctx, &call, "calls.withdrawn", None).await
+}
+
+/// A call with what it says as it is now: one that is made late must not take back what later calls have told the seller.
+async fn present(tx: &mut Tx, mut call: Call) -> Result<Call> {
+    if call.scene.tells_end() {
+        call.facts.expires_at = subscriptions::get(tx, call.subscription_id).await?.ends_at;
+    }
+    Ok(call)
 }
 
 async fn conclude(
@@ -134,7 +147,7 @@ async fn conclude(
     let outcome = believed(tx, &call, &exchange.outcome).await?;
     let attempt = exchange.attempt(kind, ctx.now, &outcome);
     calls::keep_attempt(tx, &mut call, attempt).await?;
-    note_breaker(tx, &call, exchange.server_failed(), ctx.now).await?;
+    note_breaker(tx, call.address_id, exchange, ctx.now).await?;
     match state::decide(&call, kind, &outcome, ctx.now) {
         Step::Done { instance } => {
             jobs::finish(tx, lease).await?;
@@ -160,6 +173,9 @@ async fn conclude(
         Step::GiveUp => {
             jobs::finish(tx, lease).await?;
             calls::end(tx, ctx, &mut call, CallState::GaveUp).await?;
+            if call.state == CallState::Withdrawn {
+                return note(tx, ctx, &call, "calls.withdrawn", None).await;
+            }
             note(tx, ctx, &call, "calls.gave_up", None).await?;
             give_up(tx, ctx, market, &call).await
         }
@@ -189,22 +205,25 @@ async fn note(tx: &mut Tx, ctx: &Ctx, call: &Call, action: &'static str, next_at
     audit::record_in(tx, ctx, &call.subscription_id, action, &call.id, &detail).await
 }
 
-async fn note_breaker(tx: &mut Tx, call: &Call, server_failed: bool, now: i64) -> Result<()> {
-    let breaker = calls::breaker(tx, call.address_id).await?;
-    if server_failed {
-        return calls::set_breaker(tx, call.address_id, breaker.failed(now)).await;
+async fn note_breaker(tx: &mut Tx, address: AddressId, exchange: &Exchange, now: i64) -> Result<()> {
+    let breaker = calls::breaker(tx, address).await?;
+    if exchange.server_failed() {
+        return calls::set_breaker(tx, address, breaker.failed(now)).await;
     }
     // A healthy server's row is left alone: orders of one seller must not wait for each other here.
-    if breaker.failures > 0 { calls::set_breaker(tx, call.address_id, calls::Breaker::default()).await } else { Ok(()) }
+    if breaker.failures > 0 { calls::set_breaker(tx, address, calls::Breaker::default()).await } else { Ok(()) }
 }
 
-/// What follows for the business when the seller has done it.
+/// What follows for the business when the seller has done it. A change of a subscription that was released meanwhile, because nobody worked
+/// for so long, came too late: it is paid back.
 async fn fulfil(tx: &mut Tx, ctx: &Ctx, market: &Market, call: &Call) -> Result<()> {
+    let is_late = call.scene == Scene::Change && subscriptions::get(tx, call.subscription_id).await?.state == SubscriptionState::Released;
     match (call.scene, &call.line_number, &call.order_number) {
         (Scene::Create, Some(line), _) => {
             orders::fulfilled(tx, ctx, market.edition(), line, call.instance_id.as_deref()).await?;
             jobs::enqueue(tx, INFO_JOB, &call.id, &call.address_id.to_string(), ctx.now).await
         }
+        (Scene::Change, Some(line), _) if is_late => orders::unfulfilled(tx, ctx, market.edition(), line).await,
         (Scene::Renewal | Scene::RenewalChange | Scene::Change, Some(line), _) => {
             orders::fulfilled(tx, ctx, market.edition(), line, None).await
         }
@@ -326,13 +345,18 @@ pub async fn fetch_info(market: &Market, lease: &Lease, now: i64) -> Result<()> 
             let over = matches!(sub.state, SubscriptionState::Released | SubscriptionState::Failed);
             let (known, instance) = (calls::instance_sealed(tx, call.subscription_id).await?, call.instance_id.clone());
             let Some(instance) = instance.filter(|_| !over && known.is_none_or(|(_, sealed)| sealed.is_none())) else { return Ok(None) };
-            Ok(Some((sellers::call_target(tx, reader.vault(), call.address_id).await?, instance, call.ended_at.unwrap_or(now))))
+            let is_open = calls::breaker(tx, call.address_id).await?.is_open(now);
+            let target = sellers::call_target(tx, reader.vault(), call.address_id).await?;
+            Ok(Some((target, instance, call.ended_at.unwrap_or(now), is_open)))
         })
         .await?;
     let (market_again, lease) = (market.clone(), lease.clone());
-    let Some((target, instance, opened_at)) = wanted else {
+    let Some((target, instance, opened_at, is_open)) = wanted else {
         return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
     };
+    if is_open {
+        return market.db().write(async move |tx| ask_later(tx, &lease, opened_at, now).await).await;
+    }
     let exchange = exchange::run(market, &target, &exchange::query(&instance), Mode::Live).await;
     market
         .db()
@@ -340,26 +364,36 @@ pub async fn fetch_info(market: &Market, lease: &Lease, now: i64) -> Result<()> 
             let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
             let mut call = calls::get(tx, id).await?;
             calls::keep_attempt(tx, &mut call, exchange.attempt(AttemptKind::Query, now, &exchange.outcome)).await?;
+            note_breaker(tx, call.address_id, &exchange, now).await?;
             let told = exchange.instance(Some(&instance)).filter(|info| info.app_info.is_some());
             if let Some(info) = told {
                 keep_info(tx, &ctx, &market_again, id, info).await?;
                 return jobs::finish(tx, &lease).await;
             }
-            match INFO_AT_MS.iter().map(|pause| opened_at + pause).find(|at| *at > now) {
-                Some(at) => jobs::postpone(tx, &lease, at).await,
-                None => jobs::finish(tx, &lease).await,
-            }
+            ask_later(tx, &lease, opened_at, now).await
         })
         .await
 }
 
-/// How to use an instance: asked of the seller now, or what they last said when they do not answer (spec: protocol §1.6).
+async fn ask_later(tx: &mut Tx, lease: &Lease, opened_at: i64, now: i64) -> Result<()> {
+    match INFO_AT_MS.iter().map(|pause| opened_at + pause).find(|at| *at > now) {
+        Some(at) => jobs::postpone(tx, lease, at).await,
+        None => jobs::finish(tx, lease).await,
+    }
+}
+
+/// For so long a seller who was asked about an instance is not asked again, ms of machine time: a page that is opened again and again must
+/// not become calls to their server. `[ours]`
+const INSTANCE_FRESH_MS: i64 = 10_000;
+
+/// How to use an instance: asked of the seller now (spec: protocol §1.6), or what they last said when they do not answer, were just asked,
+/// or have a server that fails so often that calls to it wait.
 ///
 /// # Errors
 /// [`Code::NotFound`]; [`Code::SubscriptionState`] while there is no instance.
 pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: SubscriptionId) -> Result<Option<InstanceView>> {
-    let reader = market.clone();
-    let (call, target, instance) = market
+    let (reader, now, wall) = (market.clone(), ctx.now, ctx.wall);
+    let (call, asked, known) = market
         .db()
         .read(async move |tx| {
             let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
@@ -367,25 +401,36 @@ pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: Subscrip
             let missing = || Refusal::new(Code::SubscriptionState).with("state", sub.state);
             let instance = sub.instance_id.clone().filter(|_| usable).ok_or_else(missing)?;
             let (call, _) = calls::instance_sealed(tx, id).await?.ok_or_else(missing)?;
-            Ok((call, sellers::call_target(tx, reader.vault(), sub.item.address_id).await?, instance))
+            let was_just_asked = calls::last_query_at(tx, call).await?.is_some_and(|at| wall - at < INSTANCE_FRESH_MS);
+            if was_just_asked || calls::breaker(tx, sub.item.address_id).await?.is_open(now) {
+                return Ok((call, None, kept_info(tx, &reader, id).await?));
+            }
+            Ok((call, Some((sellers::call_target(tx, reader.vault(), sub.item.address_id).await?, instance)), None))
         })
         .await?;
+    let Some((target, instance)) = asked else { return Ok(known) };
     let exchange = exchange::run(market, &target, &exchange::query(&instance), Mode::Live).await;
-    let (market_again, now) = (market.clone(), ctx.now);
+    let market_again = market.clone();
     market
         .db()
         .write(async move |tx| {
             let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
             let mut row = calls::get(tx, call).await?;
             calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Query, now, &exchange.outcome)).await?;
+            note_breaker(tx, row.address_id, &exchange, now).await?;
             if let Some(info) = exchange.instance(Some(&instance)) {
                 keep_info(tx, &ctx, &market_again, call, info).await?;
             }
-            let Some((_, Some(sealed))) = calls::instance_sealed(tx, id).await? else { return Ok(None) };
-            let open = market_again.vault().open(&call.to_string(), &sealed)?;
-            Ok(Some(serde_json::from_slice(&open)?))
+            kept_info(tx, &market_again, id).await
         })
         .await
+}
+
+/// What the seller last said of the instance.
+async fn kept_info(tx: &mut Tx, market: &Market, id: SubscriptionId) -> Result<Option<InstanceView>> {
+    let Some((call, Some(sealed))) = calls::instance_sealed(tx, id).await? else { return Ok(None) };
+    let open = market.vault().open(&call.to_string(), &sealed)?;
+    Ok(Some(serde_json::from_slice(&open)?))
 }
 
 /// Asks the seller whether a renewal may change the instance, before it is ordered (spec: protocol §1.12); asks nothing when the renewal
@@ -402,6 +447,9 @@ pub async fn check_renewal(market: &Market, ctx: &Ctx, buyer: AccountId, id: Sub
                 return Ok(None);
             };
             let (call, _) = calls::instance_sealed(tx, id).await?.ok_or_else(|| Refusal::new(Code::NotFound))?;
+            if calls::breaker(tx, sub.item.address_id).await?.is_open(now) {
+                return Err(Refusal::new(Code::SellerUnreachable).with("detail", "the calls before this one failed").into());
+            }
             let target = sellers::call_target(tx, reader.vault(), sub.item.address_id).await?;
             Ok(Some((call, target, exchange::may_become(sub.instance_id.as_deref().unwrap_or_default(), &item, quantity))))
         })
@@ -418,7 +466,8 @@ pub async fn check_renewal(market: &Market, ctx: &Ctx, buyer: AccountId, id: Sub
         .db()
         .write(async move |tx| {
             let mut row = calls::get(tx, call).await?;
-            calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Check, now, &exchange.outcome)).await
+            calls::keep_attempt(tx, &mut row, exchange.attempt(AttemptKind::Check, now, &exchange.outcome)).await?;
+            note_breaker(tx, row.address_id, &exchange, now).await
         })
         .await?;
     refused.map_or(Ok(()), |refusal| Err(refusal.into()))
@@ -435,19 +484,22 @@ pub async fn replay(market: &Market, ctx: &Ctx, seller: AccountId, id: DeliveryI
         .db()
         .read(async move |tx| {
             let call = calls::get_of(tx, seller, id).await?;
+            let call = present(tx, call).await?;
             let target = sellers::call_target(tx, reader.vault(), call.address_id).await?;
             Ok((call, target))
         })
         .await?;
     let request = exchange::request_of(&call, AttemptKind::Call, &ctx.entropy);
     let exchange = exchange::run(market, &target, &request, Mode::Debugging).await;
-    let now = ctx.now;
+    let ctx = ctx.at(ctx.now);
     market
         .db()
         .write(async move |tx| {
             let mut call = calls::get_of(tx, seller, id).await?;
-            let attempt = exchange.attempt(AttemptKind::Replay, now, &exchange.outcome);
+            let attempt = exchange.attempt(AttemptKind::Replay, ctx.now, &exchange.outcome);
             calls::keep_attempt(tx, &mut call, attempt.clone()).await?;
+            let detail = json!({ "scene": call.scene, "attempt": call.attempts, "verdict": attempt.verdict });
+            audit::record_in(tx, &ctx, &call.subscription_id, "calls.replayed", &id, &detail).await?;
             Ok(Attempt { n: call.attempts, ..attempt })
         })
         .await

@@ -41,18 +41,14 @@ pub const fn activity(scene: Scene) -> Activity {
     }
 }
 
-/// Brings a call that was restarted up to date: others of its subscription may have been made since it was given up, and a seller must not be
-/// told what held before them. False when it is no longer wanted at all.
+/// Whether a call that was restarted is still wanted: others of its subscription may have been made since it was given up, and a seller must
+/// not be told what held before them.
 #[must_use]
-pub fn renewed(call: &mut Call, sub: &Subscription) -> bool {
+pub fn is_wanted(call: &Call, sub: &Subscription) -> bool {
     match call.scene {
         Scene::Freeze => sub.state == SubscriptionState::Frozen,
         Scene::Unfreeze => sub.state == SubscriptionState::InUse,
-        Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal => {
-            call.facts.expires_at = sub.ends_at;
-            true
-        }
-        Scene::Create | Scene::Change | Scene::Release => true,
+        Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal | Scene::Create | Scene::Change | Scene::Release => true,
     }
 }
 

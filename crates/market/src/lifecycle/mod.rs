@@ -15,7 +15,7 @@ use crate::orders::{self, CancelReason};
 use crate::subscriptions::calendar::{self, Due, Event};
 use crate::subscriptions::{self, ReleaseReason, Subscription};
 
-/// Takes every event of a subscription that is due at market time `now`; how many there were.
+/// Takes every event of a subscription that is due at market time `now`; how many there were. Afterwards its `due_at` lies after `now`.
 ///
 /// # Errors
 /// Those of the database.
@@ -26,9 +26,13 @@ pub async fn step(market: &Market, id: SubscriptionId, now: i64) -> Result<u64> 
         let more = market
             .db()
             .write(async move |tx| {
-                let sub = subscriptions::get(tx, id).await?;
+                let mut sub = subscriptions::get(tx, id).await?;
                 let edition = again.edition();
-                let Some(due) = calendar::next(&sub.facts(), edition).filter(|due| due.at <= now) else { return Ok(false) };
+                let Some(due) = calendar::next(&sub.facts(), edition).filter(|due| due.at <= now) else {
+                    // The numbers of the business may have changed since it was reckoned.
+                    subscriptions::reckon(tx, edition, &mut sub).await?;
+                    return Ok(false);
+                };
                 let ctx = again.ctx_at(due.at, Actor::System("lifecycle"), Locale::ZhCn);
                 take(tx, &ctx, edition, sub, due).await?;
                 Ok(true)

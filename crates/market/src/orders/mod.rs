@@ -14,6 +14,7 @@ mod refund;
 mod renew;
 pub mod state;
 mod store;
+mod unsold;
 
 use db::{Result, Tx};
 use kernel::{AccountId, Code, Ctx, Currency, Period, Refusal, SkuId, SubscriptionId, UserId};
@@ -30,6 +31,7 @@ pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, r
 pub use refund::{NewRefund, pay_back, write_refund};
 pub use renew::{renew_automatically, renewal_obstacle};
 pub use state::{LineState, OrderKind, OrderState};
+pub use unsold::end_unsold;
 
 /// Lines of one order at most (spec: a cart of 50 lines).
 pub const LINES_MAX: usize = 50;
@@ -221,6 +223,15 @@ pub async fn lines_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<O
 /// Those of the database.
 pub async fn unpaid_due(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<String>> {
     store::unpaid_due(tx, now, limit).await
+}
+
+/// Has the runner look at an unpaid order again at `until` (market ms UTC) and not before: it could not be ended, and may not even be
+/// readable. Until then it could be paid.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_off(tx: &mut Tx, number: &str, until: i64) -> Result<()> {
+    store::put_off(tx, number, until).await
 }
 
 /// When the next unpaid order ends, market ms UTC.

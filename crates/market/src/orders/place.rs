@@ -25,6 +25,8 @@ kernel::words! {
         Replaced = "replaced",
         /// The subscription it was for is over.
         SubscriptionOver = "subscription_over",
+        /// What it was for was taken off the market.
+        NotOnSale = "not_on_sale",
     }
 }
 
@@ -252,7 +254,7 @@ pub async fn cancel_open(tx: &mut Tx, ctx: &Ctx, sub: &Subscription, reason: Can
     Ok(())
 }
 
-async fn close_unpaid(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelReason) -> Result<Order> {
+pub(super) async fn close_unpaid(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelReason) -> Result<Order> {
     order.state = state::next(order.state, OrderEvent::Cancel)?;
     order.closed_at = Some(ctx.now);
     order.close_reason = Some(reason.word().to_owned());

@@ -232,6 +232,22 @@ pub(super) async fn unpaid_due(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<
     Ok(rows.into_iter().map(|(number,)| number).collect())
 }
 
+pub(super) async fn put_off(tx: &mut Tx, number: &str, until: i64) -> Result<()> {
+    let statement = sql!("UPDATE orders SET pay_until = $1 WHERE number = $2 AND state = 'pending_payment'");
+    tx.execute(statement, &[&until, &number]).await.map(drop)
+}
+
+/// Orders that may still be paid at `now` for something of a product, an edition or a SKU; `sold` is its id.
+pub(super) async fn unpaid_for(tx: &mut Tx, sold: &str, now: i64, limit: i64) -> Result<Vec<String>> {
+    let statement = sql!(
+        "SELECT o.number FROM orders o WHERE o.state = 'pending_payment' AND o.pay_until > $1 AND EXISTS
+           (SELECT 1 FROM order_lines l WHERE l.order_number = o.number AND (l.product_id = $2 OR l.edition_id = $2 OR l.sku_id = $2))
+         ORDER BY o.pay_until, o.number LIMIT $3"
+    );
+    let rows: Vec<(String,)> = tx.all(statement, &[&now, &sold, &limit]).await?;
+    Ok(rows.into_iter().map(|(number,)| number).collect())
+}
+
 pub(super) async fn next_unpaid_due(tx: &mut Tx) -> Result<Option<i64>> {
     let statement = sql!("SELECT MIN(pay_until) FROM orders WHERE state = 'pending_payment'");
     tx.one::<(Option<i64>,)>(statement, &[]).await.map(|(due_at,)| due_at)

@@ -1,7 +1,8 @@
 //! What happens to a subscription by itself, and when: pure, so that three years pass in a moment and a late run gives the same result.
 //!
 //! The next event is a function of how the subscription stands and of its marker (up to where it was stepped), so missed events come one
-//! after another, each at its own time, however late somebody looks.
+//! after another, each at its own time, however late somebody looks. What the subscription *becomes* (taken up, expired, released) follows
+//! from how it stands alone: the marker keeps only notices and renewals from coming twice, or after they have lost their sense.
 
 use crate::edition::Edition;
 
@@ -48,6 +49,14 @@ impl Event {
             Self::Release => 6,
         }
     }
+
+    /// Whether the subscription stands otherwise once it has happened, so that it cannot come twice and nothing may step over it.
+    const fn is_a_transition(self) -> bool {
+        match self {
+            Self::TakeUp | Self::Expire | Self::Release => true,
+            Self::Remind { .. } | Self::Renew | Self::WarnRenewal { .. } | Self::WarnRelease { .. } => false,
+        }
+    }
 }
 
 /// Ranks of one moment; more than there are events.
@@ -89,14 +98,23 @@ pub struct Due {
     pub marker: i64,
 }
 
-/// The next event after the marker, if anything is to come.
+/// The next event, if anything is to come: the earliest transition, or what comes before it and after the marker.
 #[must_use]
 pub fn next(facts: &Facts, edition: &Edition) -> Option<Due> {
     upcoming(facts, edition)
         .into_iter()
-        .map(|(at, event)| Due { at, event, marker: at * RANKS + event.rank() })
-        .filter(|due| due.marker > facts.marker)
-        .min_by_key(|due| due.marker)
+        .map(|(at, event)| (at * RANKS + event.rank(), at, event))
+        .filter(|(place, _, event)| event.is_a_transition() || *place > facts.marker)
+        .min_by_key(|(place, ..)| *place)
+        // A marker that went back would bring back what it has passed.
+        .map(|(place, at, event)| Due { at, event, marker: place.max(facts.marker) })
+}
+
+/// Whether automatic renewal would have been tried by `now`, were this the end.
+#[must_use]
+pub fn is_being_renewed(ends_at: i64, now: i64, edition: &Edition) -> bool {
+    let zone = &edition.zone;
+    zone.same_day_at(zone.add_days(ends_at, -edition.auto_renew_days), edition.auto_renew_hour) <= now
 }
 
 fn upcoming(facts: &Facts, edition: &Edition) -> Vec<(i64, Event)> {
@@ -143,23 +161,33 @@ mod tests {
         Edition::defaults(EditionKind::Cn)
     }
 
-    /// Walks the calendar until nothing is left, as the reconciler does, and tells what happened when.
-    fn walk(mut facts: Facts, edition: &Edition, until: i64) -> Vec<(String, Event)> {
-        let mut seen = Vec::new();
-        while let Some(due) = next(&facts, edition).filter(|due| due.at <= until) {
-            facts.marker = due.marker;
-            match due.event {
-                Event::Expire => {
-                    facts.state = SubscriptionState::Frozen;
-                    facts.expired_at = Some(due.at);
-                    facts.release_at = Some(edition.zone.add_days(due.at, edition.retention_days));
-                }
-                Event::Release => facts.state = SubscriptionState::Released,
-                Event::TakeUp | Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
+    /// What an event makes of a subscription, as the use cases do.
+    fn take(facts: &mut Facts, due: Due, edition: &Edition) {
+        facts.marker = due.marker;
+        match due.event {
+            Event::TakeUp => facts.next_at = None,
+            Event::Expire => {
+                facts.state = SubscriptionState::Frozen;
+                facts.expired_at = Some(due.at);
+                facts.release_at = Some(edition.zone.add_days(due.at, edition.retention_days));
             }
-            seen.push((edition.zone.readable_minute(due.at), due.event));
+            Event::Release => facts.state = SubscriptionState::Released,
+            Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
+        }
+    }
+
+    /// Walks the calendar until nothing is left, as the reconciler does, and tells what happened when.
+    fn walk_on(facts: &mut Facts, edition: &Edition, until: i64) -> Vec<Due> {
+        let mut seen = Vec::new();
+        while let Some(due) = next(facts, edition).filter(|due| due.at <= until) {
+            take(facts, due, edition);
+            seen.push(due);
         }
         seen
+    }
+
+    fn walk(mut facts: Facts, edition: &Edition, until: i64) -> Vec<(String, Event)> {
+        walk_on(&mut facts, edition, until).into_iter().map(|due| (edition.zone.readable_minute(due.at), due.event)).collect()
     }
 
     fn in_use(ends_at: i64, renewal: RenewalMode) -> Facts {
@@ -216,32 +244,93 @@ mod tests {
         assert_eq!(next(&facts, &edition()), None);
     }
 
+    /// What a buyer does.
+    #[derive(Clone, Copy, Debug)]
+    enum Act {
+        Set(RenewalMode),
+        Renew { changes: bool },
+        Return,
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        prop_oneof![
+            prop::sample::select(RenewalMode::ALL).prop_map(Act::Set),
+            prop::bool::ANY.prop_map(|changes| Act::Renew { changes }),
+            Just(Act::Return),
+        ]
+    }
+
     proptest! {
         #[test]
         fn looking_late_or_often_gives_the_same_history(end in END..END + 40_000_000_000, auto: bool, looks in prop::collection::vec(0i64..60, 0..20)) {
             let edition = edition();
             let mode = if auto { RenewalMode::Auto } else { RenewalMode::Manual };
-            let late = walk(in_use(end, mode), &edition, i64::MAX);
+            let late = walk_on(&mut in_use(end, mode), &edition, i64::MAX);
             let mut facts = in_use(end, mode);
-            let mut often = Vec::new();
             let mut days: Vec<i64> = looks.into_iter().map(|day| day - 30).collect();
             days.sort_unstable();
-            for until in days.into_iter().map(|day| end + day * kernel::DAY_MS).chain([i64::MAX]) {
-                while let Some(due) = next(&facts, &edition).filter(|due| due.at <= until) {
-                    facts.marker = due.marker;
-                    match due.event {
-                        Event::Expire => {
-                            facts.state = SubscriptionState::Frozen;
-                            facts.expired_at = Some(due.at);
-                            facts.release_at = Some(edition.zone.add_days(due.at, edition.retention_days));
-                        }
-                        Event::Release => facts.state = SubscriptionState::Released,
-                        Event::TakeUp | Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => {}
+            let moments = days.into_iter().map(|day| end + day * kernel::DAY_MS).chain([i64::MAX]);
+            let often: Vec<Due> = moments.flat_map(|until| walk_on(&mut facts, &edition, until)).collect();
+            prop_assert_eq!(late, often);
+        }
+
+        #[test]
+        fn whatever_the_buyer_does_and_whenever_somebody_looks_it_ends_as_it_should(
+            acts in prop::collection::vec((0i64..30 * kernel::DAY_MS, act(), prop::bool::ANY), 0..12),
+        ) {
+            let edition = edition();
+            let (mut facts, mut now) = (in_use(END, RenewalMode::Manual), END - 40 * kernel::DAY_MS);
+            facts.marker = marker_after(now);
+            // Ends that were paid for, and when the last of the acts was that makes the past past.
+            let (mut ends, mut settled_at) = (vec![END], now);
+            let check = |facts: &mut Facts, until: i64, settled_at: i64| {
+                for due in walk_on(facts, &edition, until) {
+                    let was_over = matches!(due.event, Event::Remind { .. } | Event::Renew | Event::WarnRenewal { .. }) && due.at <= settled_at;
+                    prop_assert!(!was_over, "{due:?} comes after {settled_at}");
+                }
+                Ok(())
+            };
+            for (pause, act, is_stepped) in acts {
+                now += pause;
+                if is_stepped {
+                    check(&mut facts, now, settled_at)?;
+                }
+                if facts.state == SubscriptionState::Released {
+                    break;
+                }
+                let end = *ends.last().unwrap();
+                match act {
+                    Act::Set(mode) => {
+                        facts.renewal = mode;
+                        facts.marker = facts.marker.max(marker_after(now));
+                        settled_at = now;
                     }
-                    often.push((edition.zone.readable_minute(due.at), due.event));
+                    Act::Renew { changes } if end + 31 * kernel::DAY_MS > now => {
+                        let to = end + 31 * kernel::DAY_MS;
+                        ends.push(to);
+                        facts.ends_at = Some(to);
+                        (facts.expired_at, facts.release_at, facts.state) = (None, None, SubscriptionState::InUse);
+                        if changes {
+                            facts.next_at = Some(end.max(now));
+                        }
+                    }
+                    Act::Return if ends.len() > 1 && ends[ends.len() - 2] > now => {
+                        ends.pop();
+                        let back = *ends.last().unwrap();
+                        facts.ends_at = Some(back);
+                        facts.next_at = facts.next_at.filter(|at| *at != back);
+                        facts.marker = facts.marker.max(marker_after(now));
+                        settled_at = now;
+                    }
+                    Act::Renew { .. } | Act::Return => {}
                 }
             }
-            prop_assert_eq!(late, often);
+            check(&mut facts, i64::MAX, settled_at)?;
+            prop_assert_eq!((facts.state, facts.next_at), (SubscriptionState::Released, None));
+            let release_at = facts.expired_at.map(|at| edition.zone.add_days(at, edition.retention_days));
+            prop_assert_eq!(facts.release_at, release_at);
+            prop_assert!(ends.contains(&facts.expired_at.unwrap()), "it expires at an end that was paid for");
+            prop_assert_eq!(next(&facts, &edition), None);
         }
     }
 }

@@ -70,14 +70,19 @@ impl Renewal {
         }
     }
 
-    /// Checks that `sku` is sold for the period of automatic renewals: with none, every attempt would be refused.
+    /// Checks that `sku` is still sold, for what was taken off the market is renewed neither by hand nor automatically (spec: business §5.3);
+    /// and for the period of automatic renewals: with none, every attempt would be refused.
     ///
     /// # Errors
     /// [`Code::PriceMissing`]; [`Code::NotOnSale`]; [`Code::NotFound`].
     pub async fn check_sold(&self, tx: &mut Tx, sku: SkuId) -> Result<()> {
-        match (self.mode, self.period) {
-            (RenewalMode::Auto, Some(period)) => catalog::offer(tx, sku, pricing::unit_of(Some(period)), Purpose::Renewal).await.map(drop),
-            (RenewalMode::Auto | RenewalMode::Manual | RenewalMode::None, _) => Ok(()),
+        if self.mode == RenewalMode::None {
+            return Ok(());
+        }
+        match catalog::offer(tx, sku, pricing::unit_of(self.period), Purpose::Renewal).await {
+            // By hand, the period is chosen when it is renewed.
+            Err(error) if self.mode == RenewalMode::Manual && error.code() == Some(Code::PriceMissing) => Ok(()),
+            other => other.map(drop),
         }
     }
 }
@@ -344,7 +349,8 @@ pub async fn renew(
         sub.release_at = None;
     }
     if changes {
-        sub.next = Some(NextTerms { item: terms.item.clone(), quantity: terms.quantity, from });
+        // Paid for after the old end, it begins when it is paid for.
+        sub.next = Some(NextTerms { item: terms.item.clone(), quantity: terms.quantity, from: from.max(ctx.now) });
     }
     sub.state = state::frozen(sub.expired_at, sub.suspended_at);
     let facts = CallFacts { expires_at: Some(to), price_id: (changes || another_period).then_some(terms.item.price_id) };
@@ -368,7 +374,8 @@ pub async fn take_up(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscri
     become_item(tx, ctx, edition, &mut sub, next.item, next.quantity).await
 }
 
-/// Takes back the last renewal, which has not begun (spec: business §5.3).
+/// Takes back the last renewal, which has not begun (spec: business §5.3). What its end would have brought on days that are over stays
+/// undone; where automatic renewal would make it again the next night, renewal is by hand from now on. `[ours]`
 ///
 /// # Errors
 /// [`Code::SubscriptionState`]; [`Code::NotRefundable`] unless `line_ends_at` is the present end.
@@ -389,9 +396,13 @@ pub async fn cancel_renewal(
     sub.months -= months;
     sub.ends_at = sub.end(edition);
     sub.next = sub.next.filter(|next| Some(next.from) != sub.ends_at);
+    sub.marker = sub.marker.max(calendar::marker_after(ctx.now));
+    if sub.renewal.mode == RenewalMode::Auto && sub.ends_at.is_some_and(|ends_at| calendar::is_being_renewed(ends_at, ctx.now, edition)) {
+        sub.renewal = Renewal::MANUAL;
+    }
     let facts = CallFacts { expires_at: sub.ends_at, price_id: None };
     calls::request(tx, ctx, &sub.call(Scene::CancelRenewal, Some(line), facts)).await?;
-    let detail = json!({ "order": line.0, "to": sub.ends_at });
+    let detail = json!({ "order": line.0, "to": sub.ends_at, "renewal": sub.renewal.mode });
     save(tx, ctx, edition, &mut sub, "subscriptions.renewal_cancelled", &detail).await
 }
 
@@ -524,8 +535,8 @@ pub async fn release(
 /// Sets how it is renewed.
 ///
 /// # Errors
-/// [`Code::NotFound`]; [`Code::VersionStale`]; [`Code::NotPeriodic`]; [`Code::SubscriptionState`] when it is over; for an automatic one also
-/// those of [`Renewal::check`] and [`Renewal::check_sold`].
+/// [`Code::NotFound`]; [`Code::VersionStale`]; [`Code::NotPeriodic`]; [`Code::SubscriptionState`] when it is over; those of [`Renewal::check`]
+/// and [`Renewal::check_sold`].
 pub async fn set_renewal(
     tx: &mut Tx,
     ctx: &Ctx,
@@ -582,6 +593,28 @@ pub async fn step_over(tx: &mut Tx, edition: &Edition, sub: &mut Subscription, m
     sub.marker = marker;
     sub.due_at = calendar::next(&sub.facts(), edition).map(|due| due.at);
     store::update(tx, sub).await
+}
+
+/// Writes when the next event is due, where that is another time than was reckoned last.
+///
+/// # Errors
+/// Those of the database.
+pub async fn reckon(tx: &mut Tx, edition: &Edition, sub: &mut Subscription) -> Result<()> {
+    let due_at = calendar::next(&sub.facts(), edition).map(|due| due.at);
+    if due_at == sub.due_at {
+        return Ok(());
+    }
+    sub.due_at = due_at;
+    store::update(tx, sub).await
+}
+
+/// Has the runner look at a subscription again at `until` (market ms UTC) and not before: it could not be stepped, and may not even be
+/// readable.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_off(tx: &mut Tx, id: SubscriptionId, until: i64) -> Result<()> {
+    store::put_off(tx, id, until).await
 }
 
 /// A subscription, by its id alone.

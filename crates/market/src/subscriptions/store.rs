@@ -218,6 +218,10 @@ pub(super) async fn next_due(tx: &mut Tx) -> Result<Option<i64>> {
     tx.one::<(Option<i64>,)>(statement, &[]).await.map(|(due_at,)| due_at)
 }
 
+pub(super) async fn put_off(tx: &mut Tx, id: SubscriptionId, until: i64) -> Result<()> {
+    tx.execute(sql!("UPDATE subscriptions SET due_at = $1 WHERE id = $2"), &[&until, &id]).await.map(drop)
+}
+
 pub(super) async fn set_open_order(tx: &mut Tx, id: SubscriptionId, order: Option<&str>) -> Result<()> {
     let statement = sql!("UPDATE subscriptions SET open_order = $1, version = version + 1 WHERE id = $2");
     tx.execute(statement, &[&order, &id]).await.map(drop)

@@ -50,7 +50,6 @@ const WALKS: &[(&str, &str)] = &[
     ("SELECT sequence, hash FROM ledger_seals ORDER BY sequence DESC LIMIT 1", "the newest row of the key"),
     ("SELECT size, at FROM ledger_heads ORDER BY size DESC LIMIT 1", "the newest row of the key"),
     ("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs", "what is done is no row any more"),
-    ("UPDATE jobs SET lease_until = 0, lease_token = '' WHERE lease_until > 0", "when the mover of a sandbox clock has died"),
     ("SELECT c.seller_id FROM (SELECT seller_id FROM settlement_items WHERE state = 'open'", "once a month, over an index of what is open"),
     ("SELECT 'ledger_postings', p.transaction_id", "verify looks at everything"),
     ("SELECT DISTINCT p.destination, t.currency FROM ledger_postings", "verify looks at everything"),
@@ -69,6 +68,9 @@ const HOT: &[(&str, &str)] = &[
     ("FROM subscriptions WHERE id < $1", "SEARCH subscriptions USING PRIMARY KEY (id<?)"),
     ("FROM subscriptions WHERE due_at <= $1", "SEARCH subscriptions USING COVERING INDEX subscriptions_due (due_at<?)"),
     ("UPDATE jobs SET lease_until = $1", "SEARCH jobs USING INDEX jobs_due (due_at<?)"),
+    ("UPDATE jobs SET lease_until = $1", "SEARCH jobs USING COVERING INDEX jobs_held (lease_until>?)"),
+    ("FROM delivery_attempts WHERE delivery_id = $1 AND n <", "SEARCH delivery_attempts USING PRIMARY KEY (delivery_id=? AND n<?)"),
+    ("FROM orders o WHERE o.state = 'pending_payment' AND o.pay_until >", "SEARCH o USING COVERING INDEX orders_unpaid (pay_until>?)"),
     ("FROM deliveries WHERE seller_id = $1 AND", "SEARCH deliveries USING INDEX deliveries_of_seller (seller_id=? AND id<?)"),
     (
         "FROM deliveries WHERE subscription_id = $1 AND id <",

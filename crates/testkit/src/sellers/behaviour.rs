@@ -183,6 +183,8 @@ lies! {
     PlainText,
     /// `resultMsg` is longer than documented.
     LongMessage,
+    /// NUL and a line break in the message and in the id of a new instance.
+    ControlCharacters,
 }
 
 impl Behaviour {

@@ -326,6 +326,7 @@ fn lied(lie: Lie, call: &Call, truth: String) -> Response<Body> {
             let failure = format!(r#","resultCode":"{}"}}"#, ResultCode::InternalError);
             json(format!("{}{failure}", truth.strip_suffix('}').unwrap_or(&truth)))
         }
+        Lie::ControlCharacters => json(r#"{"resultCode":"000000","resultMsg":"o\u0000k\n","instanceId":"i\u0000\n1"}"#.to_owned()),
         Lie::NoFrontEndUrl => json(truth.replace(r#""frontEndUrl":"#, r#""site":"#)),
         Lie::PlainText => typed("text/plain;charset=utf-8", truth.into_bytes()),
         Lie::LongMessage => json(truth.replace(r#""resultMsg":""#, &format!(r#""resultMsg":"{}"#, "x".repeat(MESSAGE_TOO_LONG)))),

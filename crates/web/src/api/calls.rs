@@ -5,6 +5,7 @@ use db::Tx;
 use kernel::{AccountId, DeliveryId, SubscriptionId};
 use market::calls::{self, Attempt, Call, CallState};
 use market::delivery;
+use market::page::PageRequest;
 use serde::{Deserialize, Serialize};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -36,13 +37,22 @@ struct CallFilter {
     subscription_id: Option<SubscriptionId>,
 }
 
-/// A call with its attempts.
+/// A call with a page of its attempts.
 #[derive(Serialize, utoipa::ToSchema)]
 struct CallReport {
     /// The call.
     call: Call,
-    /// Every request that was made for it, oldest first; signatures and passwords are masked.
+    /// The requests that were made for it, newest first; signatures and passwords are masked.
     attempts: Vec<Attempt>,
+    /// The `cursor` of the next page of attempts; null when this is the last.
+    next: Option<String>,
+}
+
+impl CallReport {
+    async fn of(tx: &mut Tx, call: Call, page: &PageRequest) -> db::Result<Self> {
+        let List { items, next } = calls::attempts(tx, call.id, page).await?.into();
+        Ok(Self { call, attempts: items, next })
+    }
 }
 
 /// Calls to my servers
@@ -62,18 +72,19 @@ async fn list_calls(
 
 /// A call to my server
 ///
-/// With every request that was made for it and its answer.
-#[utoipa::path(get, path = "/seller/calls/{id}", tag = "seller", operation_id = "show_call", params(("id" = DeliveryId, Path)),
+/// With the requests that were made for it and their answers, newest first.
+#[utoipa::path(get, path = "/seller/calls/{id}", tag = "seller", operation_id = "show_call", params(("id" = DeliveryId, Path), PagingQuery),
     security(("bearer" = ["seller.view"])), responses((status = OK, body = CallReport)))]
 async fn show_call(
     State(app): State<AppState>,
     seller: Seller<seller::View>,
     Segment(id): Segment<DeliveryId>,
+    Paging(page): Paging,
 ) -> ApiResult<Json<CallReport>> {
     let account = seller.account();
     let report = async move |tx: &mut Tx| {
         let call = calls::get_of(tx, account, id).await?;
-        Ok(CallReport { call, attempts: calls::attempts(tx, id).await? })
+        CallReport::of(tx, call, &page).await
     };
     Ok(Json(app.read(report).await?))
 }
@@ -135,17 +146,18 @@ async fn list_all_calls(
 
 /// A call to a seller's server
 ///
-/// With every request that was made for it and its answer.
-#[utoipa::path(get, path = "/operator/calls/{id}", tag = "operator", operation_id = "show_any_call", params(("id" = DeliveryId, Path)),
+/// With the requests that were made for it and their answers, newest first.
+#[utoipa::path(get, path = "/operator/calls/{id}", tag = "operator", operation_id = "show_any_call", params(("id" = DeliveryId, Path), PagingQuery),
     security(("bearer" = ["operator.view"])), responses((status = OK, body = CallReport)))]
 async fn show_any_call(
     State(app): State<AppState>,
     _: Operator<operator::View>,
     Segment(id): Segment<DeliveryId>,
+    Paging(page): Paging,
 ) -> ApiResult<Json<CallReport>> {
     let report = async move |tx: &mut Tx| {
         let call = calls::get(tx, id).await?;
-        Ok(CallReport { call, attempts: calls::attempts(tx, id).await? })
+        CallReport::of(tx, call, &page).await
     };
     Ok(Json(app.read(report).await?))
 }

@@ -111,6 +111,15 @@ async fn what_was_paid_for_is_opened_by_the_seller_and_has_a_timeline() {
     assert_eq!(report.body["attempts"][0]["verdict"], "done", "{report:?}");
     let replay = shop.fair.post(&format!("/seller/calls/{call}/replay"), &shop.fair.seller, json!({})).await;
     assert_eq!((replay.status, &replay.body["kind"]), (StatusCode::OK, &json!("replay")), "{replay:?}");
+    for (path, token) in [("seller", &shop.fair.seller), ("operator", &shop.fair.operator)] {
+        let newest = shop.fair.get(&format!("/{path}/calls/{call}?limit=1"), token).await.body;
+        assert_eq!((&newest["attempts"][0]["kind"], newest["attempts"].as_array().unwrap().len()), (&json!("replay"), 1), "{newest}");
+        let next = newest["next"].as_str().unwrap();
+        let before = shop.fair.get(&format!("/{path}/calls/{call}?limit=1&cursor={next}"), token).await.body;
+        assert_eq!(before["attempts"][0]["n"], json!(newest["attempts"][0]["n"].as_i64().unwrap() - 1), "{before}");
+        let wrong = shop.fair.get(&format!("/{path}/calls/{call}?cursor=eA"), token).await;
+        assert_eq!(wrong.code(), "cursor-invalid");
+    }
     assert!(shop.server.calls().iter().all(|call| call.verified.is_ok()));
     shop.finish().await;
 }

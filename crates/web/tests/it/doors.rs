@@ -190,6 +190,8 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("list_seller_subscriptions", &["state"]),
     ("list_all_subscriptions", &["state"]),
     ("list_calls", &["state", "subscription_id"]),
+    ("show_call", &["limit", "cursor"]),
+    ("show_any_call", &["limit", "cursor"]),
     ("list_all_calls", &["state", "subscription_id", "seller_id"]),
 ];
 

@@ -140,6 +140,9 @@ pub enum Failure {
     /// An instance id that no query could carry.
     #[error("instanceId must not contain a comma, which separates ids in queryInstance")]
     InstanceIdWithComma,
+    /// An instance id that no later call could carry, and no database as text.
+    #[error("instanceId must not contain control characters")]
+    InstanceIdWithControl,
     /// An instance id that another order already has; for the caller to find out.
     #[error("the instance {0} belongs to another order already, give each order an instance of its own")]
     InstanceTaken(String),
@@ -171,6 +174,7 @@ impl Failure {
             Self::InstanceIdMissing => "instance_id_missing",
             Self::InstanceIdTooLong { .. } => "instance_id_too_long",
             Self::InstanceIdWithComma => "instance_id_with_comma",
+            Self::InstanceIdWithControl => "instance_id_with_control",
             Self::Answered(_) => "answered",
         }
     }
@@ -199,6 +203,8 @@ pub struct Warning {
 pub enum Oddity {
     /// A mandatory member is missing or empty.
     Missing,
+    /// Control characters, which were left out.
+    ControlCharacters,
     /// Longer than documented; cut.
     Cut {
         /// The documented limit.
@@ -237,6 +243,7 @@ impl fmt::Display for Warning {
         let at = &self.at;
         match &self.oddity {
             Oddity::Missing => write!(formatter, "{at} is missing"),
+            Oddity::ControlCharacters => write!(formatter, "{at} holds control characters, which were left out"),
             Oddity::Cut { max } => write!(formatter, "{at} is longer than {max} characters and was cut"),
             Oddity::LeftOut { max } => write!(formatter, "{at} is longer than {max} characters and was left out"),
             Oddity::WrongType => write!(formatter, "{at} has another JSON type than documented"),
@@ -355,7 +362,7 @@ impl Reader {
         let oddity = match created_instance(members) {
             Ok(instance_id) => return Some(instance_id),
             Err(Failure::InstanceIdTooLong { .. }) => Oddity::LeftOut { max: ID_MAX_CHARS },
-            Err(Failure::InstanceIdWithComma) => Oddity::WrongType,
+            Err(Failure::InstanceIdWithComma | Failure::InstanceIdWithControl) => Oddity::WrongType,
             Err(_) => Oddity::Missing,
         };
         self.warn("instanceId", oddity);
@@ -453,10 +460,15 @@ impl Reader {
         members
     }
 
-    /// Text; a number is taken as text with a warning, anything else is left out with one.
+    /// Text without control characters, which no page shows and not every database keeps; a number is taken as text with a warning, anything
+    /// else is left out with one.
     fn text(&mut self, members: &Members<'_>, at: &str, member: &str) -> Option<String> {
         let value = present(members, member)?;
-        if let Some(text) = text_in(value) {
+        if let Some(said) = text_in(value) {
+            let text = readable(&said);
+            if text.len() < said.len() {
+                self.warn(at, Oddity::ControlCharacters);
+            }
             return Some(text).filter(|text| !text.is_empty());
         }
         self.warn(at, Oddity::WrongType);
@@ -524,6 +536,11 @@ fn text_in(value: &RawValue) -> Option<String> {
     serde_json::from_str(value.get()).ok()
 }
 
+/// A text without its control characters, but with its lines.
+fn readable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')).collect()
+}
+
 fn result_code(members: &Members<'_>) -> Result<ResultCode, Failure> {
     let value = present(members, "resultCode").ok_or(Failure::ResultCodeMissing)?;
     let Some(text) = text_in(value) else {
@@ -533,7 +550,8 @@ fn result_code(members: &Members<'_>) -> Result<ResultCode, Failure> {
     if code.is_empty() {
         return Err(Failure::ResultCodeMissing);
     }
-    let kept: String = code.chars().take(CODE_MAX_CHARS).collect();
+    // Replaced, not left out: that must not make another code of it.
+    let kept: String = code.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).take(CODE_MAX_CHARS).collect();
     Ok(ResultCode::parse(&kept))
 }
 
@@ -550,6 +568,9 @@ fn created_instance(members: &Members<'_>) -> Result<String, Failure> {
     }
     if text.contains(',') {
         return Err(Failure::InstanceIdWithComma);
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Failure::InstanceIdWithControl);
     }
     Ok(text)
 }

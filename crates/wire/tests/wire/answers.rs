@@ -41,6 +41,24 @@ fn an_instance_id_must_fit_into_later_calls() {
     assert_eq!(created("\" \""), Failure::InstanceIdMissing);
     assert_eq!(created(&format!("\"{}\"", "x".repeat(65))), Failure::InstanceIdTooLong { chars: 65 });
     assert_eq!(created("\"a,b\""), Failure::InstanceIdWithComma);
+    assert_eq!(created(r#""a\u0000b""#), Failure::InstanceIdWithControl);
+}
+
+#[test]
+fn control_characters_reach_nobody() {
+    let reading = read(Activity::NewInstance, r#"{"resultCode":"000000","resultMsg":"o\u0000k,\nreally","instanceId":"i-1"}"#);
+    assert_eq!(reading.outcome, Outcome::Done(Payload::Instance { instance_id: "i-1".to_owned() }));
+    assert_eq!(reading.message.as_deref(), Some("ok,\nreally"));
+    assert_eq!(reading.warnings[0].to_string(), "resultMsg holds control characters, which were left out");
+    let begun = read(Activity::NewInstance, r#"{"resultCode":"000004","instanceId":"\u0000"}"#);
+    assert_eq!(begun.outcome, Outcome::Pending { instance_id: None });
+    // A code is no other code for what is not seen of it.
+    let code = failure(Activity::NewInstance, r#"{"resultCode":"000\u0000000"}"#);
+    assert_eq!(code, Failure::Answered(ResultCode::Other("000\u{fffd}000".to_owned())));
+    let (instances, _) =
+        info(r#"{"resultCode":"000000","info":[{"instanceId":"i-1","appInfo":{"memo":"a\u0007\tb","password":"p\u0000w"}}]}"#);
+    let app = instances[0].app_info.clone().unwrap();
+    assert_eq!((app.memo.as_deref(), app.password.as_deref()), (Some("a\tb"), Some("pw")));
 }
 
 #[test]

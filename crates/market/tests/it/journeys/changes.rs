@@ -3,7 +3,9 @@
 use kernel::{Code, HOUR_MS, Period, PeriodUnit};
 use market::delivery;
 use market::orders::{self, OrderState, RenewalInput};
+use market::page::PageRequest;
 use market::subscriptions::SubscriptionState;
+use market::views;
 use testkit::sellers::Behaviour;
 use testkit::world::{World, months, years};
 use wire::koogallery_v2::{Activity, ResultCode};
@@ -112,5 +114,34 @@ async fn a_change_that_the_seller_cannot_make_is_refunded_and_changes_nothing() 
     assert_eq!(world.balance(buyer).await, before);
     let after = world.subscription(id).await;
     assert_eq!((after.item.sku_id, after.quantity, after.open_order), (goods.basic, 1, None));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_renewal_with_a_change_that_is_paid_after_the_end_begins_when_it_is_paid() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 5_000_000).await;
+    let sub = world.subscribe(buyer, months(goods.pro, 1, 5)).await;
+    let (id, end) = (sub.id, sub.ends_at.unwrap());
+    let month = Period { unit: PeriodUnit::Month, count: 1 };
+    let down = RenewalInput { period: month, sku_id: Some(goods.basic), quantity: Some(3) };
+    world.pass(end - kernel::DAY_MS - world.now().await).await;
+    let order =
+        world.act(async move |tx, ctx, market| orders::place_renewal(tx, ctx, market.edition(), buyer, id, &down, None).await).await;
+    world.pass_days(2).await;
+    assert_eq!(world.subscription(id).await.state, SubscriptionState::Frozen);
+    let number = order.number.clone();
+    world.act(async move |tx, ctx, market| orders::pay(tx, ctx, market.edition(), buyer, &number).await).await;
+    world.settle_down().await;
+    let after = world.subscription(id).await;
+    assert_eq!((after.item.sku_id, after.quantity, after.next, after.state), (goods.basic, 3, None, SubscriptionState::InUse));
+    assert_eq!(world.order(&order.number).await.lines[0].effective_at, Some(end));
+    let timeline = world.act(async move |tx, _, _| views::timeline(tx, Some(buyer), id, &PageRequest::default()).await).await;
+    let place = |action| timeline.items.iter().position(|entry| entry.action == action).unwrap();
+    assert!(place("subscriptions.renewed") < place("subscriptions.changed"), "nothing becomes true before it was paid for");
+    let pro = goods.pro;
+    world.act(async move |tx, ctx, market| orders::quote_change(tx, ctx, market.edition(), buyer, id, pro, 3).await).await;
     world.finish().await;
 }

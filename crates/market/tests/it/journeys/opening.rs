@@ -95,13 +95,13 @@ async fn a_dead_seller_is_called_hourly_for_three_hours_and_the_buyer_has_the_mo
     let (call, attempts) = world
         .act(async move |tx, _, _| {
             let call = calls::list(tx, Some(seller), None, None, &PageRequest::default()).await?.items.remove(0);
-            let attempts = calls::attempts(tx, call.id).await?;
+            let attempts = calls::attempts(tx, call.id, &PageRequest::default()).await?.items;
             Ok((call, attempts))
         })
         .await;
     assert_eq!((call.state, call.attempts), (CallState::GaveUp, 4));
     let hours: Vec<_> = attempts.iter().map(|a| (a.at - testkit::world::BEGIN) / HOUR_MS).collect();
-    assert_eq!(hours, [0, 1, 2, 3]);
+    assert_eq!(hours, [3, 2, 1, 0]);
     assert!(attempts.iter().all(|a| a.verdict == "connect_failed"));
     world.finish().await;
 }
@@ -154,7 +154,7 @@ async fn lies_are_failures_with_their_own_names() {
         let (last, answer) = world
             .act(async move |tx, _, _| {
                 let call = calls::list(tx, Some(seller), None, None, &PageRequest::default()).await?.items.remove(0);
-                let answer = calls::attempts(tx, call.id).await?.remove(0).answer_body;
+                let answer = calls::attempts(tx, call.id, &PageRequest::default()).await?.items.remove(0).answer_body;
                 Ok((call.last_verdict, answer))
             })
             .await;
@@ -225,9 +225,9 @@ async fn every_attempt_is_kept_masked_and_can_be_replayed_without_effect() {
     assert!(replayed.request_body.contains("\"testFlag\":\"1\""));
     assert_eq!(shop.server.sound().instances().len(), 1);
     let id = call.id;
-    let attempts = world.act(async move |tx, _, _| calls::attempts(tx, id).await).await;
+    let attempts = world.act(async move |tx, _, _| calls::attempts(tx, id, &PageRequest::default()).await).await.items;
     let kinds: Vec<_> = attempts.iter().map(|a| a.kind.word()).collect();
-    assert_eq!(kinds, ["call", "query", "replay"]);
+    assert_eq!(kinds, ["replay", "query", "call"]);
     let password = world.market.clone();
     let view = delivery::instance(&password, &ctx, buyer, call.subscription_id).await.unwrap().unwrap();
     let secret = view.password.unwrap();

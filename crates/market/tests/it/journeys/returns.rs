@@ -1,11 +1,12 @@
 //! Money back: without a reason, before a renewal begins, and whatever the seller does.
 
 use db::sql;
-use kernel::{Code, HOUR_MS, Period, PeriodUnit};
+use kernel::{Code, DAY_MS, HOUR_MS, Period, PeriodUnit};
 use market::calls::{self, CallState};
-use market::orders::{OrderKind, OrderState};
+use market::notices::{self, NoticeKind};
+use market::orders::{self, OrderKind, OrderState, PurchaseItem};
 use market::page::PageRequest;
-use market::subscriptions::SubscriptionState;
+use market::subscriptions::{Renewal, RenewalMode, SubscriptionState, Whose};
 use market::views::books;
 use market::{ledger, refunds, settlement};
 use sample_seller::State;
@@ -138,5 +139,66 @@ async fn a_renewal_that_has_not_begun_returns_in_full() {
     let number = order.number.clone();
     let again = world.try_act(async move |tx, ctx, market| refunds::refund_renewal(tx, ctx, market.edition(), buyer, &number).await).await;
     assert_eq!(again.unwrap_err().code(), Some(Code::NotRefundable));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_returned_renewal_brings_back_the_old_end_and_nothing_that_lies_behind() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let sub = world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    let (id, end) = (sub.id, sub.ends_at.unwrap());
+    world.pass(end - 20 * DAY_MS - world.now().await).await;
+    let order = world.renew(buyer, id, Period { unit: PeriodUnit::Month, count: 1 }).await;
+    world.pass(end - 2 * DAY_MS - world.now().await).await;
+    world.act(async move |tx, ctx, market| refunds::refund_renewal(tx, ctx, market.edition(), buyer, &order.number).await).await;
+    world.settle_down().await;
+    let reminders = async || {
+        let inbox = world.act(async move |tx, _, _| notices::inbox(tx, buyer, &PageRequest::default()).await).await;
+        inbox.items.into_iter().filter(|notice| notice.kind == NoticeKind::SubscriptionEnds).map(|notice| notice.args).collect::<Vec<_>>()
+    };
+    assert!(reminders().await.is_empty(), "what would have been said on days that are over is not said now");
+    world.pass_days(1).await;
+    let said = reminders().await;
+    assert_eq!((said.len(), &said[0]["days"]), (1, &1.into()));
+    world.pass(end - world.now().await).await;
+    assert_eq!(world.subscription(id).await.expired_at, Some(end));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_automatic_renewal_that_was_returned_is_not_made_again_the_next_night() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let monthly = Renewal { mode: RenewalMode::Auto, period: Some(Period { unit: PeriodUnit::Month, count: 1 }), times: None };
+    let sub = world.subscribe(buyer, PurchaseItem { renewal: Some(monthly), ..months(goods.basic, 2, 1) }).await;
+    let (id, end) = (sub.id, sub.ends_at.unwrap());
+    let renewals = async || {
+        let orders = world.act(async move |tx, _, _| orders::list(tx, Whose::Buyer(buyer), None, &PageRequest::default()).await).await;
+        orders.items.into_iter().filter(|order| order.kind == OrderKind::Renew).collect::<Vec<_>>()
+    };
+    let give_back = async |number: String| {
+        world.act(async move |tx, ctx, market| refunds::refund_renewal(tx, ctx, market.edition(), buyer, &number).await).await;
+        world.settle_down().await;
+        world.subscription(id).await
+    };
+    // Returned long before its time, one by hand says nothing of the automatic ones.
+    world.pass_days(20).await;
+    let by_hand = world.renew(buyer, id, Period { unit: PeriodUnit::Year, count: 1 }).await;
+    world.settle_down().await;
+    assert_eq!(give_back(by_hand.number).await.renewal, monthly);
+    world.pass(end - 3 * DAY_MS - world.now().await).await;
+    let made = renewals().await;
+    assert_eq!((made.len(), made[0].state), (2, OrderState::Completed));
+    let after = give_back(made[0].number.clone()).await;
+    assert_eq!((after.ends_at, after.renewal), (Some(end), Renewal::MANUAL));
+    assert_eq!((renewals().await.len(), world.balance(buyer).await), (2, 480_000));
+    world.pass(end - world.now().await).await;
+    assert_eq!((renewals().await.len(), world.balance(buyer).await), (2, 480_000));
+    assert_eq!(world.subscription(id).await.expired_at, Some(end));
     world.finish().await;
 }
