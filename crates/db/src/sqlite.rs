@@ -450,3 +450,29 @@ pub(crate) fn compact(path: &Path) -> Result<()> {
     raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE")
         .map_err(|e| Error::Unavailable(format!("cannot close {}: {e}", path.display())))
 }
+
+/// Commits one row at a time for `length` with the driver alone (see [`crate::probe`]).
+pub(crate) fn raw_commits(
+    path: &Path,
+    durability: Durability,
+    (make, unmake, body): (&str, &str, &str),
+    length: Duration,
+) -> Result<crate::probe::RawCommits> {
+    let fault = |e: rusqlite::Error| Error::Broken(Box::new(e));
+    let raw = open_raw(path, durability, Access::Write)?;
+    raw.execute_batch(&format!("{unmake}; {make}")).map_err(fault)?;
+    let mut insert = raw.prepare("INSERT INTO yunshi_probe (id, body) VALUES (?1, ?2)").map_err(fault)?;
+    let (begun, mut latencies) = (Instant::now(), Vec::new());
+    for id in 0_i64.. {
+        if begun.elapsed() >= length {
+            break;
+        }
+        let started = Instant::now();
+        insert.execute((id, body)).map_err(fault)?;
+        latencies.push(started.elapsed());
+    }
+    let took = begun.elapsed();
+    drop(insert);
+    raw.execute_batch(unmake).map_err(fault)?;
+    Ok(crate::probe::RawCommits { took, latencies })
+}

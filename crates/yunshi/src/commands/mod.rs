@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod bench;
 mod clock;
 mod doctor;
 pub(crate) mod meter;
@@ -55,6 +56,7 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Clock(ClockCommand::Advance { to }) => clock::advance(config, &to).await,
         Command::Clock(ClockCommand::Tick) => clock::set(config, Ticking::Ticks).await,
         Command::Clock(ClockCommand::Stand) => clock::set(config, Ticking::Stands).await,
+        Command::Bench(args) => bench::run(&args).await,
         Command::SampleSeller(args) => sample_seller::run(args).await,
     }
 }
