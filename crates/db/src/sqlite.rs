@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use kernel::{Scalar, ToScalar};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection as Raw, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
@@ -175,15 +176,15 @@ impl Sqlite {
         let names = self.names.clone();
         tokio::task::spawn_blocking(move || {
             let session = Session { raw: open_raw(&path, Durability::Full, Access::Write)?, names };
-            session.batch("BEGIN EXCLUSIVE")?;
-            match change(&session.raw).and_then(|value| session.batch("COMMIT").map(|()| value)) {
+            session.run("BEGIN EXCLUSIVE")?;
+            match change(&session.raw).and_then(|value| session.run("COMMIT").map(|()| value)) {
                 Ok(value) => {
                     session.learn_names()?;
                     Ok(value)
                 }
                 Err(error) => {
                     // Without effect when the engine has rolled back by itself.
-                    let _ = session.batch("ROLLBACK");
+                    let _ = session.run("ROLLBACK");
                     Err(error)
                 }
             }
@@ -220,10 +221,13 @@ fn open_raw(path: &Path, durability: Durability, access: Access) -> Result<Raw> 
         Access::Read => "ON",
         Access::Write => "OFF",
     };
+    // Without this a statement is prepared anew whenever a parameter is bound that decides whether a partial index may be used, such as
+    // `state = $2` where an index has `WHERE state = 'open'`.
+    raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(cannot)?;
     begin_wal(&raw).map_err(cannot)?;
     raw.execute_batch(&format!(
         "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 16000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
          PRAGMA query_only = {query_only};"
     ))
     .map_err(cannot)?;
@@ -248,7 +252,7 @@ fn begin_wal(raw: &Raw) -> rusqlite::Result<()> {
 fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
     let session = Rc::new(session);
     while let Ok(first) = queue.recv() {
-        if let Err(error) = session.batch("BEGIN IMMEDIATE") {
+        if let Err(error) = session.run("BEGIN IMMEDIATE") {
             first.answer(Err(&error));
             continue;
         }
@@ -273,12 +277,12 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
             next = if full { None } else { queue.try_recv().ok() };
         }
         let committed = match lost {
-            None => session.batch("COMMIT"),
+            None => session.run("COMMIT"),
             Some(error) => Err(error),
         };
         if committed.is_err() && !session.raw.is_autocommit() {
             // Nothing more can be done when this fails; the next BEGIN will say so.
-            let _ = session.batch("ROLLBACK");
+            let _ = session.run("ROLLBACK");
         }
         for work in batch {
             work.answer(committed.as_ref().map(|&()| ()));
@@ -289,28 +293,29 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
 fn read_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
     let session = Rc::new(session);
     while let Ok(mut work) = queue.recv() {
-        let begun = session.batch("BEGIN");
+        let begun = session.run("BEGIN");
         if begun.is_ok() {
             work.run(&session);
             // A reader has nothing to lose: ending the view cannot fail in a way that matters to the caller.
-            let _ = session.batch("ROLLBACK");
+            let _ = session.run("ROLLBACK");
         }
         work.answer(begun.as_ref().map(|&()| ()));
     }
 }
 
 impl Session {
-    fn batch(&self, text: &str) -> Result<()> {
-        self.raw.execute_batch(text).map_err(|e| self.error(e))
+    /// Runs one statement without parameters and rows; kept prepared, for these come with every closure.
+    fn run(&self, text: &'static str) -> Result<()> {
+        self.raw.prepare_cached(text).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(|e| self.error(e))
     }
 
     /// Runs one closure of a batch so that its failure undoes nothing of the others.
     fn in_savepoint(&self, run: impl FnOnce() -> bool) -> Result<()> {
-        self.batch("SAVEPOINT closure")?;
+        self.run("SAVEPOINT closure")?;
         if !run() && !self.raw.is_autocommit() {
-            self.batch("ROLLBACK TO closure")?;
+            self.run("ROLLBACK TO closure")?;
         }
-        if self.raw.is_autocommit() { Ok(()) } else { self.batch("RELEASE closure") }
+        if self.raw.is_autocommit() { Ok(()) } else { self.run("RELEASE closure") }
     }
 
     pub(crate) fn execute(&self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
