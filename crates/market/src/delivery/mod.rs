@@ -105,7 +105,7 @@ async fn conclude(
     }
     let outcome = believed(tx, &call, &exchange.outcome).await?;
     let attempt = exchange.attempt(kind, ctx.now, &outcome);
-    calls::keep_attempt(tx, &mut call, attempt).await?;
+    calls::add_attempt(tx, &mut call, attempt).await?;
     note_breaker(tx, &call, exchange.server_failed(), ctx.now).await?;
     match state::decide(&call, kind, &outcome, ctx.now) {
         Step::Done { instance } => {
@@ -126,6 +126,7 @@ async fn conclude(
             jobs::postpone(tx, lease, at).await
         }
         Step::Again { at } => {
+            calls::wait(tx, &call).await?;
             note(tx, ctx, &call, "calls.failed", Some(at)).await?;
             jobs::postpone(tx, lease, at).await
         }
