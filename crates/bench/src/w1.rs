@@ -25,7 +25,7 @@ use crate::town::{Buyer, Good, Size, Town};
 use crate::{Plan, stats};
 
 /// Who buys, and what is sold. Sellers are few, so that everybody meets at the same ones.
-const SIZE: Size = Size { buyers: 1_000, sellers: 20 };
+const SIZE: Size = Size::small(1_000, 20);
 /// Orders run one after another in one transaction, to see what one takes of the database's thread.
 const ALONE: u64 = 300;
 /// What Vendure's own benchmark gave on such a machine, orders a second.
@@ -37,9 +37,7 @@ const VENDURE: u64 = 10;
 /// When the market refuses, the server does not start or a connection breaks.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let machine = Machine::look(&plan.ground.folder)?;
-    let size = plan.scaled(SIZE);
-    plan.tell(&format!("making a market of {} buyers and {} sellers", size.buyers, size.sellers));
-    let town = Town::build(&plan.ground, size, |n| format!("http://127.0.0.1:9/{n}")).await?;
+    let town = plan.town(SIZE).await?;
     let server = Server::start(&plan.program, town.folder(), &town.settings()).await?;
     let bench = Bench { plan, town: &town, address: server.address };
     let mut rounds = Rounds::default();

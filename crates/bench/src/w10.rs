@@ -6,16 +6,16 @@ use std::time::Duration;
 use anyhow::Context;
 use hyper::StatusCode;
 
-use crate::Plan;
 use crate::client::Client;
 use crate::machine::{Machine, Moment};
 use crate::report::{Claim, Report, Role, Unit, figure};
 use crate::server::Server;
 use crate::stats;
 use crate::town::{Size, Town};
+use crate::{Plan, nowhere};
 
 /// A market that is in use.
-const SIZE: Size = Size { buyers: 10_000, sellers: 200 };
+const SIZE: Size = Size::small(10_000, 200);
 /// So long the server is left alone before its memory is read.
 const IDLE: Duration = Duration::from_secs(2);
 /// Starts of each round.
@@ -33,8 +33,8 @@ const MEMORY: &str = "memory when idle";
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let machine = Machine::look(&plan.ground.folder)?;
     plan.tell("making an empty market and one in use");
-    let empty = Town::build(&plan.ground, Size { buyers: 1, sellers: 1 }, |n| format!("http://127.0.0.1:9/{n}")).await?;
-    let full = Town::build(&plan.ground, plan.scaled(SIZE), |n| format!("http://127.0.0.1:9/{n}")).await?;
+    let empty = plan.build(Size::small(1, 1), nowhere).await?;
+    let full = plan.town(SIZE).await?;
     let engine = full.market.db().engine();
     let before = Moment::now();
     let mut figures = Vec::new();

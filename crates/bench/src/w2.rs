@@ -7,15 +7,15 @@ use kernel::{Actor, Currency, Locale};
 use market::Market;
 use market::ledger::{self, Book, EntryKind, POSTINGS_MAX, Posting};
 
-use crate::Plan;
 use crate::harness::{Rounds, Slice, closed_loop};
 use crate::machine::Machine;
 use crate::report::{Claim, Report, Role, Unit, figure};
 use crate::stats;
-use crate::town::{Buyer, Size, Town};
+use crate::town::{Buyer, Size};
+use crate::{Plan, nowhere};
 
 /// Whose wallets, and so many books of orders.
-const SIZE: Size = Size { buyers: 10_000, sellers: 1 };
+const SIZE: Size = Size::small(10_000, 1);
 /// What one transfer moves, minor units.
 const AMOUNT_MINOR: i64 = 1;
 
@@ -50,9 +50,7 @@ enum Spread {
 /// When the database refuses.
 pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     let machine = Machine::look(&plan.ground.folder)?;
-    let size = plan.scaled(SIZE);
-    plan.tell(&format!("making {} wallets", size.buyers));
-    let town = Town::build(&plan.ground, size, |n| format!("http://127.0.0.1:9/{n}")).await?;
+    let town = plan.build(SIZE, nowhere).await?;
     let core = Core { market: town.market.clone(), buyers: town.buyers.clone(), currency: town.market.edition().currency };
     let mut rounds = Rounds::default();
     for round in 1..=plan.rounds {
