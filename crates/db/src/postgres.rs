@@ -201,20 +201,15 @@ where
     };
     let jobs_added = tx.jobs_added;
     let Connection::Postgres(session) = tx.connection else { return Err(Error::broken("a transaction changed its engine")) };
-    let outcome = match (outcome, end) {
-        (Ok(value), End::Commit) => session.commit().await.map(|()| (value, jobs_added)),
-        (Ok(value), End::Rollback) => {
-            // Nobody waits for the end of a view: whoever is given the connection next speaks after it.
-            if session.begun() {
-                let _ = client.batch_execute("ROLLBACK").now_or_never();
-            }
-            Ok((value, jobs_added))
-        }
-        (Err(why), _) => {
+    let ended = match (&outcome, end) {
+        (Ok(_), End::Commit) => session.commit().await,
+        (Ok(_), End::Rollback) => session.leave().await,
+        (Err(_), _) => {
             drop(session);
-            Err(why)
+            Ok(())
         }
     };
+    let outcome = outcome.and_then(|value| ended.map(|()| (value, jobs_added)));
     if outcome.is_err() && client.batch_execute("ROLLBACK").await.is_err() {
         // A connection that cannot roll back is of no more use to anybody.
         if let Ok(object) = Rc::try_unwrap(client) {
@@ -334,6 +329,19 @@ impl Session {
         }
         let client = self.client.clone();
         self.send(async { client.batch_execute("COMMIT").await.map_err(|e| error(&e, None)) }).await
+    }
+
+    /// Ends a view.
+    async fn leave(mut self) -> Result<()> {
+        if self.queued.iter().any(|one| matches!(one, Queued::Statement(..))) {
+            // What is deferred to a view can only write: the server says that it may not.
+            self.send(async { Ok(()) }).await?;
+        }
+        if self.begun() {
+            // Nobody waits for this: whoever is given the connection next speaks after it.
+            let _ = self.client.batch_execute("ROLLBACK").now_or_never();
+        }
+        Ok(())
     }
 
     /// Prepares a statement's text, for the test of the registry.
