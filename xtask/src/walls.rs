@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 7] = [
     &["yunshi-sample-seller", "yunshi-conformance"],
     &["yunshi-market"],
     &["yunshi-web"],
-    &["yunshi-testkit"],
+    &["yunshi-testkit", "yunshi-bench"],
     &["yunshi"],
 ];
 
@@ -45,7 +45,7 @@ const GUARDED: [Guarded; 2] = [
     Guarded {
         what: "incoming HTTP",
         libraries: &["axum", "axum-extra", "hyper", "tower-http", "utoipa-axum", "utoipa-swagger-ui"],
-        owners: &["yunshi-web", "yunshi-sample-seller", "yunshi-testkit", "yunshi"],
+        owners: &["yunshi-web", "yunshi-sample-seller", "yunshi-testkit", "yunshi-bench", "yunshi"],
         tests: Tests::Free,
     },
 ];
@@ -160,7 +160,7 @@ mod tests {
     fn only_web_knows_incoming_http() {
         check("yunshi-web", "axum", None, &[]);
         check("yunshi-outbound", "axum", Some("dev"), &[]);
-        let broken = "yunshi-market must not name axum (incoming HTTP): only yunshi-web, yunshi-sample-seller, yunshi-testkit, yunshi may";
+        let broken = "yunshi-market must not name axum (incoming HTTP): only yunshi-web, yunshi-sample-seller, yunshi-testkit, yunshi-bench, yunshi may";
         check("yunshi-market", "axum", None, &[broken]);
     }
 

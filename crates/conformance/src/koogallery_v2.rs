@@ -286,6 +286,7 @@ fn broken(failure: &Failure) -> Broken {
         Failure::InstanceIdMissing => "新购成功的应答缺少instanceId".to_owned(),
         Failure::InstanceIdTooLong { chars } => format!("instanceId有{chars}个字符，最多64个"),
         Failure::InstanceIdWithComma => "instanceId不得含逗号，逗号在queryInstance中用于分隔".to_owned(),
+        Failure::InstanceIdWithControl => "instanceId不得含控制字符".to_owned(),
         other => other.to_string(),
     };
     Broken { word: failure.word(), en: failure.to_string(), zh, way: Way::Arrived }
@@ -297,6 +298,7 @@ fn remark(warning: &Warning) -> Remark {
         Oddity::Missing => format!("缺少{at}"),
         Oddity::Cut { max } => format!("{at}超过{max}个字符，已截断"),
         Oddity::LeftOut { max } => format!("{at}超过{max}个字符，已忽略"),
+        Oddity::ControlCharacters => format!("{at}含控制字符，已去除"),
         Oddity::WrongType => format!("{at}的JSON类型与文档不符"),
         Oddity::NotAWebAddress => format!("{at}不是网址（http或https），已忽略"),
         Oddity::NotAUsageValue => format!("{at}不是最多8位整数4位小数的数值"),

@@ -78,7 +78,7 @@ pub async fn enqueue(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str
            due_at = CASE WHEN jobs.stuck_at IS NULL AND jobs.due_at < excluded.due_at THEN jobs.due_at ELSE excluded.due_at END,
            tries = 0, stuck_at = NULL"
     );
-    tx.execute(statement, &[&kind, subject, &lane, &due_at]).await.map(drop)
+    tx.defer(statement, &[&kind, subject, &lane, &due_at]).await
 }
 
 /// Adds a job unless there is one; one that is there stays as it is, with its due time and its failures.
@@ -107,6 +107,29 @@ pub async fn ensure(tx: &mut Tx, kind: &str, subject: &dyn ToScalar, lane: &str,
 /// # Errors
 /// Those of the database.
 pub async fn claim(tx: &mut Tx, now: i64, wall: i64, lease_ms: i64, token: &str, limit: i64, lane_max: i64) -> Result<Vec<Lease>> {
+    /// The earliest jobs that are looked at: so many of a lane that is full cannot hide the other lanes.
+    const LOOKED_AT_MAX: i64 = 5_000;
+    // Looking at many costs more than all the rest of a claim, and is seldom needed: only when most of the earliest are of full lanes.
+    let near = (limit * 4).clamp(100, LOOKED_AT_MAX);
+    let mut leases = claim_among(tx, near, now, wall, lease_ms, token, limit, lane_max).await?;
+    let taken = i64::try_from(leases.len()).unwrap_or(limit);
+    if taken * 2 < limit && near < LOOKED_AT_MAX {
+        leases.extend(claim_among(tx, LOOKED_AT_MAX, now, wall, lease_ms, token, limit - taken, lane_max).await?);
+    }
+    Ok(leases)
+}
+
+#[allow(clippy::too_many_arguments, reason = "those of claim, and one")]
+async fn claim_among(
+    tx: &mut Tx,
+    looked_at: i64,
+    now: i64,
+    wall: i64,
+    lease_ms: i64,
+    token: &str,
+    limit: i64,
+    lane_max: i64,
+) -> Result<Vec<Lease>> {
     let statement = sql!(
         "UPDATE jobs SET lease_until = $1, lease_token = $2
          WHERE (kind, subject) IN
@@ -116,12 +139,12 @@ pub async fn claim(tx: &mut Tx, now: i64, wall: i64, lease_ms: i64, token: &str,
                FROM (SELECT kind, subject, lane, due_at, lease_until FROM jobs WHERE stuck_at IS NULL AND due_at <= $3
                        AND lane NOT IN (SELECT lane FROM jobs WHERE lease_until > 0 AND lease_until >= $4 AND lane <> ''
                                         GROUP BY lane HAVING COUNT(*) >= $6)
-                     ORDER BY due_at LIMIT 5000) AS due) AS placed
+                     ORDER BY due_at LIMIT $7) AS due) AS placed
             WHERE lease_until < $4 AND (lane = '' OR place <= $6) ORDER BY due_at, kind, subject LIMIT $5)
            AND lease_until < $4
          RETURNING kind, subject, lane, due_at, tries"
     );
-    let mut jobs: Vec<Job> = tx.all(statement, &[&(wall + lease_ms), &token, &now, &wall, &limit, &lane_max]).await?;
+    let mut jobs: Vec<Job> = tx.all(statement, &[&(wall + lease_ms), &token, &now, &wall, &limit, &lane_max, &looked_at]).await?;
     jobs.sort_by(|a, b| (a.due_at, &a.kind, &a.subject).cmp(&(b.due_at, &b.kind, &b.subject)));
     Ok(jobs.into_iter().map(|job| Lease { job, token: token.to_owned() }).collect())
 }

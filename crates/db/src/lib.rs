@@ -12,6 +12,7 @@ mod error;
 pub mod jobs;
 mod migrate;
 mod postgres;
+pub mod probe;
 mod row;
 pub mod scratch;
 mod sqlite;

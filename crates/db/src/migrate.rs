@@ -125,9 +125,7 @@ impl Tx {
     pub async fn prepare_only(&mut self, statement: &'static Statement) -> Result<()> {
         match &self.connection {
             crate::tx::Connection::Sqlite(session) => sqlite::check(session, statement),
-            crate::tx::Connection::Postgres(client) => {
-                client.prepare(statement.text()).await.map(drop).map_err(|e| postgres::error(&e, Some(statement)))
-            }
+            crate::tx::Connection::Postgres(session) => session.check(statement).await,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
 use futures_util::FutureExt;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{LocalBoxFuture, join, join_all};
 use kernel::{Scalar, ToScalar};
 use tokio::sync::{mpsc, oneshot};
 use tokio_postgres::Config;
@@ -215,6 +215,36 @@ pub(crate) async fn connect(pool: &Pool) -> Result<Client> {
     })
 }
 
+async fn once<T, F>(pool: &Pool, begin: &'static str, end: End<'_>, work: &F) -> Result<(T, bool)>
+where
+    F: AsyncFn(&mut Tx) -> Result<T>,
+{
+    let client = Rc::new(connect(pool).await?);
+    let mut tx = Tx::new(Connection::Postgres(Session { client: client.clone(), queued: vec![Queued::Begin(begin)] }));
+    let outcome = match AssertUnwindSafe(work(&mut tx)).catch_unwind().await {
+        Ok(result) => result,
+        Err(panic) => Err(Error::broken(format!("a transaction's closure panicked: {}", panic_text(&*panic)))),
+    };
+    let jobs_added = tx.jobs_added;
+    let Connection::Postgres(session) = tx.connection else { return Err(Error::broken("a transaction changed its engine")) };
+    let ended = match (&outcome, end) {
+        (Ok(_), End::Commit(at_commit)) => session.commit(at_commit).await,
+        (Ok(_), End::Rollback) => session.leave().await,
+        (Err(_), _) => {
+            drop(session);
+            Ok(())
+        }
+    };
+    let outcome = outcome.and_then(|value| ended.map(|()| (value, jobs_added)));
+    if outcome.is_err() && client.batch_execute("ROLLBACK").await.is_err() {
+        // A connection that cannot roll back is of no more use to anybody.
+        if let Ok(object) = Rc::try_unwrap(client) {
+            drop(Object::take(object));
+        }
+    }
+    outcome
+}
+
 /// How a transaction ends whose closure went well.
 #[derive(Clone, Copy)]
 enum End<'a> {
@@ -222,62 +252,133 @@ enum End<'a> {
     Rollback,
 }
 
-async fn end_well(client: &Client, end: End<'_>) -> Result<()> {
-    let fate = match end {
-        End::Commit(at_commit) => at_commit(),
-        End::Rollback => Fate::Lost,
-    };
-    let text = if fate == Fate::Lost { "ROLLBACK" } else { "COMMIT" };
-    client.batch_execute(text).await.map_err(|e| error(&e, None))?;
-    match (end, fate) {
-        (End::Commit(_), Fate::Lost | Fate::Unanswered) => Err(Error::lost_commit()),
-        (End::Commit(_), Fate::Done) | (End::Rollback, _) => Ok(()),
+/// Statements that are sent together at most: more would only wait in the driver.
+const QUEUE_MAX: usize = 24;
+
+/// A connection in a transaction, and what is still to be sent on it. Waiting for an answer is what a statement costs most; those that nobody
+/// waits for are sent along with the next one, in their order.
+pub(crate) struct Session {
+    client: Rc<Client>,
+    queued: Vec<Queued>,
+}
+
+enum Queued {
+    Begin(&'static str),
+    Statement(Ready, Wanted),
+}
+
+/// What a statement that nobody waits for must do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Not fail.
+    Anything,
+    /// Change a row.
+    AChange,
+}
+
+/// A statement with its parameters.
+struct Ready {
+    prepared: tokio_postgres::Statement,
+    bound: Vec<Bound>,
+    statement: &'static Statement,
+}
+
+impl Ready {
+    fn refs(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.bound.iter().map(|b| b as &(dyn ToSql + Sync)).collect()
+    }
+
+    async fn execute(&self, client: &Client) -> Result<u64> {
+        client.execute(&self.prepared, &self.refs()).await.map_err(|e| error(&e, Some(self.statement)))
     }
 }
 
-async fn once<T, F>(pool: &Pool, begin: &str, end: End<'_>, work: &F) -> Result<(T, bool)>
-where
-    F: AsyncFn(&mut Tx) -> Result<T>,
-{
-    let client = Rc::new(connect(pool).await?);
-    client.batch_execute(begin).await.map_err(|e| error(&e, None))?;
-    let mut tx = Tx::new(Connection::Postgres(client.clone()));
-    let outcome = match AssertUnwindSafe(work(&mut tx)).catch_unwind().await {
-        Ok(result) => result,
-        Err(panic) => Err(Error::broken(format!("a transaction's closure panicked: {}", panic_text(&*panic)))),
-    };
-    let jobs_added = tx.jobs_added;
-    drop(tx);
-    match outcome {
-        Ok(value) => {
-            end_well(&client, end).await?;
-            Ok((value, jobs_added))
-        }
-        Err(why) => {
-            if client.batch_execute("ROLLBACK").await.is_err() {
-                // A connection that cannot roll back is of no more use to anybody.
-                if let Ok(object) = Rc::try_unwrap(client) {
-                    drop(Object::take(object));
-                }
-            }
-            Err(why)
+impl Queued {
+    async fn send(&self, client: &Client) -> Result<()> {
+        match self {
+            Self::Begin(begin) => client.batch_execute(begin).await.map_err(|e| error(&e, None)),
+            Self::Statement(ready, wanted) => match (ready.execute(client).await?, wanted) {
+                (0, Wanted::AChange) => Err(Error::Again),
+                _ => Ok(()),
+            },
         }
     }
 }
 
-pub(crate) async fn execute(client: &Client, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
-    let prepared = client.prepare_cached(statement.text()).await.map_err(|e| error(&e, Some(statement)))?;
-    let bound: Vec<Bound> = params.iter().map(|p| Bound(p.to_scalar())).collect();
-    let refs: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|b| b as &(dyn ToSql + Sync)).collect();
-    client.execute(&prepared, &refs).await.map_err(|e| error(&e, Some(statement)))
-}
+impl Session {
+    /// Whether the server knows of the transaction.
+    fn begun(&self) -> bool {
+        !matches!(self.queued.first(), Some(Queued::Begin(_)))
+    }
 
-pub(crate) async fn rows(client: &Client, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<Row>> {
-    let prepared = client.prepare_cached(statement.text()).await.map_err(|e| error(&e, Some(statement)))?;
-    let bound: Vec<Bound> = params.iter().map(|p| Bound(p.to_scalar())).collect();
-    let refs: Vec<&(dyn ToSql + Sync)> = bound.iter().map(|b| b as &(dyn ToSql + Sync)).collect();
-    let rows = client.query(&prepared, &refs).await.map_err(|e| error(&e, Some(statement)))?;
-    rows.iter().map(|row| (0..row.len()).map(|column| scalar(row, column, statement)).collect::<Result<_>>().map(Row::new)).collect()
+    async fn ready(&self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Ready> {
+        let prepared = self.client.prepare_cached(statement.text()).await.map_err(|e| error(&e, Some(statement)))?;
+        Ok(Ready { prepared, bound: params.iter().map(|p| Bound(p.to_scalar())).collect(), statement })
+    }
+
+    /// Sends what is queued and then `last`, without waiting between; what `last` gives, or the first error of all.
+    async fn send<T>(&mut self, last: impl Future<Output = Result<T>>) -> Result<T> {
+        let queued = std::mem::take(&mut self.queued);
+        let sent = join_all(queued.iter().map(|one| one.send(&self.client)));
+        // Whichever is polled first speaks first.
+        let (sent, last) = join(sent, last).await;
+        sent.into_iter().collect::<Result<()>>()?;
+        last
+    }
+
+    pub(crate) async fn execute(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
+        let (ready, client) = (self.ready(statement, params).await?, self.client.clone());
+        self.send(ready.execute(&client)).await
+    }
+
+    pub(crate) async fn rows(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<Row>> {
+        let (ready, client) = (self.ready(statement, params).await?, self.client.clone());
+        let ask = async { client.query(&ready.prepared, &ready.refs()).await.map_err(|e| error(&e, Some(statement))) };
+        let rows = self.send(ask).await?;
+        rows.iter().map(|row| (0..row.len()).map(|column| scalar(row, column, statement)).collect::<Result<_>>().map(Row::new)).collect()
+    }
+
+    /// Sends a statement along with the next.
+    pub(crate) async fn defer(&mut self, statement: &'static Statement, params: &[&dyn ToScalar], wanted: Wanted) -> Result<()> {
+        let ready = self.ready(statement, params).await?;
+        self.queued.push(Queued::Statement(ready, wanted));
+        if self.queued.len() < QUEUE_MAX { Ok(()) } else { self.send(async { Ok(()) }).await }
+    }
+
+    async fn commit(mut self, at_commit: &dyn Fn() -> Fate) -> Result<()> {
+        if !self.begun() && self.queued.len() == 1 {
+            return Ok(());
+        }
+        let fate = at_commit();
+        if fate == Fate::Lost {
+            return Err(Error::lost_commit());
+        }
+        // The server undoes everything when one of the queued statements fails; whether one changed a row only we know.
+        if self.queued.iter().any(|one| matches!(one, Queued::Statement(_, Wanted::AChange))) {
+            self.send(async { Ok(()) }).await?;
+        }
+        let client = self.client.clone();
+        self.send(async { client.batch_execute("COMMIT").await.map_err(|e| error(&e, None)) }).await?;
+        if fate == Fate::Unanswered { Err(Error::lost_commit()) } else { Ok(()) }
+    }
+
+    /// Ends a view.
+    async fn leave(mut self) -> Result<()> {
+        if self.queued.iter().any(|one| matches!(one, Queued::Statement(..))) {
+            // What is deferred to a view can only write: the server says that it may not.
+            self.send(async { Ok(()) }).await?;
+        }
+        if self.begun() {
+            // Nobody waits for this: whoever is given the connection next speaks after it.
+            let _ = self.client.batch_execute("ROLLBACK").now_or_never();
+        }
+        Ok(())
+    }
+
+    /// Prepares a statement's text, for the test of the registry.
+    pub(crate) async fn check(&self, statement: &'static Statement) -> Result<()> {
+        self.client.prepare(statement.text()).await.map(drop).map_err(|e| error(&e, Some(statement)))
+    }
 }
 
 fn scalar(row: &tokio_postgres::Row, column: usize, statement: &Statement) -> Result<Scalar> {

@@ -1,4 +1,4 @@
-//! Databases that live for one test: migrated once into a template, copied for each test, removed at its end.
+//! Databases that live for one test or one measurement: migrated once into a template, copied for each, removed at the end.
 //!
 //! The engine comes from `YUNSHI_TEST_ENGINE` (`sqlite`, the default, or `postgres`), the PostgreSQL server from `YUNSHI_TEST_DATABASE_URL`.
 
@@ -30,14 +30,31 @@ impl Scratch {
     /// [`Error::Unavailable`] when the server of the tests does not answer or a file cannot be made.
     pub async fn new(migrations: &'static [Migration]) -> Result<Self> {
         match std::env::var("YUNSHI_TEST_ENGINE").as_deref().unwrap_or("sqlite").parse::<Engine>().map_err(Error::Unavailable)? {
-            Engine::Sqlite => sqlite(migrations).await,
+            Engine::Sqlite => Self::in_folder(&std::env::temp_dir(), migrations).await,
             Engine::Postgres => {
                 let server = std::env::var("YUNSHI_TEST_DATABASE_URL").map_err(|_| {
                     Error::Unavailable("YUNSHI_TEST_DATABASE_URL names no server; run the tests with cargo xtask test".to_owned())
                 })?;
-                postgres(server, migrations).await
+                Self::on_server(server, migrations).await
             }
         }
+    }
+
+    /// A SQLite database in a folder of its own under `folder`, with the schema of `migrations`. Durability is relaxed; who measures sets it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when a file cannot be made.
+    pub async fn in_folder(folder: &Path, migrations: &'static [Migration]) -> Result<Self> {
+        sqlite(folder, migrations).await
+    }
+
+    /// A database of its own on the PostgreSQL server of the URL `server`, with the schema of `migrations`. Durability is relaxed; who measures
+    /// sets it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the server does not answer or does not let a database be made.
+    pub async fn on_server(server: String, migrations: &'static [Migration]) -> Result<Self> {
+        postgres(server, migrations).await
     }
 
     /// The folder of a SQLite database, for tests that look at the file.
@@ -61,12 +78,12 @@ fn digest(migrations: &[Migration]) -> String {
     format!("{:016x}", crate::migrate::digest(&text.join("\n")))
 }
 
-async fn sqlite(migrations: &'static [Migration]) -> Result<Scratch> {
-    let folder = tempfile::Builder::new().prefix("yunshi-test-").tempdir().map_err(|e| io(&e))?;
+async fn sqlite(parent: &Path, migrations: &'static [Migration]) -> Result<Scratch> {
+    let folder = tempfile::Builder::new().prefix("yunshi-test-").tempdir_in(parent).map_err(|e| io(&e))?;
     let file = folder.path().join("yunshi.sqlite");
     let template: PathBuf = std::env::temp_dir().join(format!("yunshi-template-{}.sqlite", digest(migrations)));
     if !template.exists() {
-        let half = folder.path().join("template.sqlite");
+        let half = std::env::temp_dir().join(format!("yunshi-template-{}.sqlite", uuid_like()));
         let options = Options { durability: Durability::Relaxed, ..Options::new(Location::Sqlite(half.clone())) };
         Db::open(options).await?.migrate(migrations).await?;
         crate::sqlite::compact(&half)?;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use kernel::{Scalar, ToScalar};
+use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection as Raw, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
@@ -195,15 +196,15 @@ impl Sqlite {
         let names = self.names.clone();
         tokio::task::spawn_blocking(move || {
             let session = Session { raw: open_raw(&path, Durability::Full, Access::Write)?, names, trouble: None, path };
-            session.batch("BEGIN EXCLUSIVE")?;
-            match change(&session.raw).and_then(|value| session.batch("COMMIT").map(|()| value)) {
+            session.run("BEGIN EXCLUSIVE")?;
+            match change(&session.raw).and_then(|value| session.run("COMMIT").map(|()| value)) {
                 Ok(value) => {
                     session.learn_names()?;
                     Ok(value)
                 }
                 Err(error) => {
                     // Without effect when the engine has rolled back by itself.
-                    let _ = session.batch("ROLLBACK");
+                    let _ = session.run("ROLLBACK");
                     Err(error)
                 }
             }
@@ -240,10 +241,13 @@ pub(crate) fn open_raw(path: &Path, durability: Durability, access: Access) -> R
         Access::Read => "ON",
         Access::Write => "OFF",
     };
+    // Without this a statement is prepared anew whenever a parameter is bound that decides whether a partial index may be used, such as
+    // `state = $2` where an index has `WHERE state = 'open'`.
+    raw.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(cannot)?;
     begin_wal(&raw).map_err(cannot)?;
     raw.execute_batch(&format!(
         "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 16000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
          PRAGMA query_only = {query_only};"
     ))
     .map_err(cannot)?;
@@ -268,7 +272,7 @@ fn begin_wal(raw: &Raw) -> rusqlite::Result<()> {
 fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn Fn() -> Fate) {
     let session = Rc::new(session);
     while let Ok(first) = queue.recv() {
-        if let Err(error) = session.batch("BEGIN IMMEDIATE") {
+        if let Err(error) = session.run("BEGIN IMMEDIATE") {
             first.answer(Err(&error));
             continue;
         }
@@ -302,7 +306,7 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn
         };
         if committed.is_err() && !session.raw.is_autocommit() {
             // Nothing more can be done when this fails; the next BEGIN will say so.
-            let _ = session.batch("ROLLBACK");
+            let _ = session.run("ROLLBACK");
         }
         // A transaction that changed nothing says nothing about the disk.
         if committed.is_ok() && is_changed {
@@ -317,38 +321,39 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn
 fn read_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
     let session = Rc::new(session);
     while let Ok(mut work) = queue.recv() {
-        let begun = session.batch("BEGIN");
+        let begun = session.run("BEGIN");
         if begun.is_ok() {
             work.run(&session);
             // A reader has nothing to lose: ending the view cannot fail in a way that matters to the caller.
-            let _ = session.batch("ROLLBACK");
+            let _ = session.run("ROLLBACK");
         }
         work.answer(begun.as_ref().map(|&()| ()));
     }
 }
 
 impl Session {
-    fn batch(&self, text: &str) -> Result<()> {
-        self.raw.execute_batch(text).map_err(|e| self.error(e))
+    /// Runs one statement without parameters and rows; kept prepared, for these come with every closure.
+    fn run(&self, text: &'static str) -> Result<()> {
+        self.raw.prepare_cached(text).and_then(|mut statement| statement.raw_execute()).map(drop).map_err(|e| self.error(e))
     }
 
     fn commit(&self, fate: Fate) -> Result<()> {
         match fate {
-            Fate::Done => self.batch("COMMIT"),
+            Fate::Done => self.run("COMMIT"),
             Fate::Lost => Err(Error::lost_commit()),
-            Fate::Unanswered => self.batch("COMMIT").and_then(|()| Err(Error::lost_commit())),
+            Fate::Unanswered => self.run("COMMIT").and_then(|()| Err(Error::lost_commit())),
         }
     }
 
     /// Runs one closure of a batch so that its failure undoes nothing of the others; whether what it did is kept.
     fn in_savepoint(&self, run: impl FnOnce() -> bool) -> Result<bool> {
-        self.batch("SAVEPOINT closure")?;
+        self.run("SAVEPOINT closure")?;
         let keep = run();
         if !keep && !self.raw.is_autocommit() {
-            self.batch("ROLLBACK TO closure")?;
+            self.run("ROLLBACK TO closure")?;
         }
         if !self.raw.is_autocommit() {
-            self.batch("RELEASE closure")?;
+            self.run("RELEASE closure")?;
         }
         Ok(keep)
     }
@@ -515,4 +520,30 @@ pub(crate) fn compact(path: &Path) -> Result<()> {
     let raw = open_raw(path, Durability::Relaxed, Access::Write)?;
     raw.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE")
         .map_err(|e| Error::Unavailable(format!("cannot close {}: {e}", path.display())))
+}
+
+/// Commits one row at a time for `length` with the driver alone (see [`crate::probe`]).
+pub(crate) fn raw_commits(
+    path: &Path,
+    durability: Durability,
+    (make, unmake, body): (&str, &str, &str),
+    length: Duration,
+) -> Result<crate::probe::RawCommits> {
+    let fault = |e: rusqlite::Error| Error::Broken(Box::new(e));
+    let raw = open_raw(path, durability, Access::Write)?;
+    raw.execute_batch(&format!("{unmake}; {make}")).map_err(fault)?;
+    let mut insert = raw.prepare("INSERT INTO yunshi_probe (id, body) VALUES (?1, ?2)").map_err(fault)?;
+    let (begun, mut latencies) = (Instant::now(), Vec::new());
+    for id in 0_i64.. {
+        if begun.elapsed() >= length {
+            break;
+        }
+        let started = Instant::now();
+        insert.execute((id, body)).map_err(fault)?;
+        latencies.push(started.elapsed());
+    }
+    let took = begun.elapsed();
+    drop(insert);
+    raw.execute_batch(unmake).map_err(fault)?;
+    Ok(crate::probe::RawCommits { took, latencies })
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use kernel::ToScalar;
 
+use crate::postgres::Wanted;
 use crate::{Error, FromRow, Result, Row, Statement, postgres, sqlite};
 
 /// The two engines.
@@ -28,7 +29,7 @@ impl Engine {
 
 pub(crate) enum Connection {
     Sqlite(Rc<sqlite::Session>),
-    Postgres(Rc<postgres::Client>),
+    Postgres(postgres::Session),
 }
 
 /// An open transaction. Statements run in it one after another; it ends with the closure it was given to.
@@ -62,9 +63,36 @@ impl Tx {
     /// # Errors
     /// [`Error::Constraint`] with the name of a broken constraint, [`Error::Unavailable`], or [`Error::Broken`].
     pub async fn execute(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<u64> {
-        match &self.connection {
+        match &mut self.connection {
             Connection::Sqlite(session) => session.execute(statement, params),
-            Connection::Postgres(client) => postgres::execute(client, statement, params).await,
+            Connection::Postgres(session) => session.execute(statement, params).await,
+        }
+    }
+
+    /// Runs a statement of which nobody asks how many rows it changed. On PostgreSQL it goes along with the next statement that is waited for, or
+    /// with the commit, and costs no round trip of its own.
+    ///
+    /// # Errors
+    /// As [`Tx::execute`]; it may also come from a later statement of the transaction, or from its end. So a broken constraint that means
+    /// something to the business ([`crate::OnConstraint`]) is a matter for [`Tx::execute`].
+    pub async fn defer(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<()> {
+        match &mut self.connection {
+            Connection::Sqlite(session) => session.execute(statement, params).map(drop),
+            Connection::Postgres(session) => session.defer(statement, params, Wanted::Anything).await,
+        }
+    }
+
+    /// The same for a statement that must change a row: a compare-and-set.
+    ///
+    /// # Errors
+    /// As [`Tx::defer`]; [`Error::Again`] when it changed none.
+    pub async fn defer_change(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<()> {
+        match &mut self.connection {
+            Connection::Sqlite(session) => match session.execute(statement, params)? {
+                0 => Err(Error::Again),
+                _ => Ok(()),
+            },
+            Connection::Postgres(session) => session.defer(statement, params, Wanted::AChange).await,
         }
     }
 
@@ -73,9 +101,9 @@ impl Tx {
     /// # Errors
     /// As [`Tx::execute`].
     pub async fn rows(&mut self, statement: &'static Statement, params: &[&dyn ToScalar]) -> Result<Vec<Row>> {
-        match &self.connection {
+        match &mut self.connection {
             Connection::Sqlite(session) => session.rows(statement, params),
-            Connection::Postgres(client) => postgres::rows(client, statement, params).await,
+            Connection::Postgres(session) => session.rows(statement, params).await,
         }
     }
 

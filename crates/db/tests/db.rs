@@ -91,10 +91,72 @@ async fn broken_constraints_have_the_same_names_on_both_engines() {
     assert!(matches!(twice, Err(Error::Constraint(name)) if name == "numbered_pkey"));
 }
 
+async fn defer(tx: &mut Tx, id: &str, name: &str, n: i64) -> db::Result<()> {
+    tx.defer(sql!("INSERT INTO things (id, name, n) VALUES ($1, $2, $3)"), &[&id, &name, &n]).await
+}
+
+#[tokio::test]
+async fn what_is_deferred_takes_place_in_its_order_and_is_seen_by_what_follows() {
+    let (_scratch, db) = open().await;
+    let seen: (i64,) = db
+        .write(async |tx| {
+            defer(tx, "a", "one", 1).await?;
+            tx.defer_change(sql!("UPDATE things SET n = 2 WHERE id = 'a' AND n = 1"), &[]).await?;
+            let seen = tx.one(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await?;
+            for n in 0..100 {
+                defer(tx, &format!("b{n:03}"), &format!("thing {n}"), n).await?;
+            }
+            Ok(seen)
+        })
+        .await
+        .unwrap();
+    assert_eq!((seen.0, names(&db).await.len()), (2, 101));
+}
+
+#[tokio::test]
+async fn what_is_deferred_and_fails_undoes_everything_wherever_it_is_noticed() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| add(tx, "a", "one", 1).await).await.unwrap();
+    let at_the_next = db
+        .write(async |tx| {
+            defer(tx, "b", "two", 1).await?;
+            defer(tx, "c", "one", 1).await?;
+            add(tx, "d", "three", 1).await
+        })
+        .await;
+    let at_the_end = db
+        .write(async |tx| {
+            defer(tx, "b", "two", 1).await?;
+            defer(tx, "c", "one", 1).await
+        })
+        .await;
+    for failed in [at_the_next, at_the_end] {
+        assert!(matches!(&failed, Err(Error::Constraint(name)) if name == "thing_name_unique"), "{failed:?}");
+    }
+    assert_eq!(names(&db).await, ["one"]);
+}
+
+#[tokio::test]
+async fn a_deferred_change_that_changes_nothing_undoes_everything() {
+    let (_scratch, db) = open().await;
+    let met = db
+        .write(async |tx| {
+            defer(tx, "a", "one", 1).await?;
+            tx.defer_change(sql!("UPDATE things SET n = 3 WHERE id = 'a' AND n = 2"), &[]).await?;
+            defer(tx, "b", "two", 1).await
+        })
+        .await;
+    assert!(matches!(met, Err(Error::Again | Error::Unavailable(_))), "{met:?}");
+    assert!(names(&db).await.is_empty());
+    db.write(async |tx| add(tx, "c", "three", 1).await).await.unwrap();
+    assert_eq!(names(&db).await, ["three"], "the connection is as good as before");
+}
+
 #[tokio::test]
 async fn a_reader_cannot_write() {
     let (_scratch, db) = open().await;
     assert!(db.read(async |tx| add(tx, "a", "one", 1).await).await.is_err());
+    assert!(db.read(async |tx| defer(tx, "a", "one", 1).await).await.is_err(), "nor later");
     assert!(names(&db).await.is_empty());
 }
 

@@ -61,7 +61,7 @@ where
     }
     let answer = act(tx).await?;
     let keep = sql!("UPDATE idempotency_keys SET answer = $1 WHERE scope = $2 AND key = $3");
-    tx.execute(keep, &[&serde_json::to_string(&answer)?, &key.scope, &key.key]).await?;
+    tx.defer(keep, &[&serde_json::to_string(&answer)?, &key.scope, &key.key]).await?;
     Ok(answer)
 }
 

@@ -28,6 +28,9 @@ const MOVER_LEASE_MS: i64 = 10_000;
 const MOVER_SIGN: Duration = Duration::from_secs(3);
 /// How long the runner rests when nothing wakes it.
 const REST: Duration = Duration::from_millis(500);
+/// Jobs are taken this many times ahead of what is worked on at the same time, for taking them costs the same for one as for many. Those that wait
+/// for their turn hold their lease.
+const AHEAD: usize = 4;
 /// Rows taken in one round of a reconciler.
 const ROUND: i64 = 200;
 /// How long a row that could not be dealt with is left alone, ms of market time: the others must not wait behind it. `[ours]`
@@ -125,16 +128,19 @@ async fn round(
         return Ok(sealed >= SEAL_ROUND.unsigned_abs());
     }
     let tended = reconcile(market, now).await?;
-    let free = i64::try_from(slots.available_permits()).unwrap_or(0);
-    if free == 0 {
-        return Ok(false);
+    while running.try_join_next().is_some() {}
+    let room = (settings.concurrency * AHEAD).saturating_sub(running.len());
+    if room < settings.concurrency {
+        return Ok(tended.any());
     }
-    let leases = claim(market, now, free.min(ROUND), settings.lane_max).await?;
-    let full = i64::try_from(leases.len()).unwrap_or(0) == free.min(ROUND);
+    let wanted = i64::try_from(room).unwrap_or(ROUND).min(ROUND);
+    let leases = claim(market, now, wanted, settings.lane_max).await?;
+    let full = i64::try_from(leases.len()).unwrap_or(0) == wanted;
     for lease in leases {
-        let Ok(slot) = slots.clone().acquire_owned().await else { break };
-        let market = market.clone();
+        let (market, slots) = (market.clone(), slots.clone());
         running.spawn(async move {
+            let Ok(slot) = slots.acquire_owned().await else { return };
+            let now = market.machine().now();
             work(&market, &lease, now).await;
             drop(slot);
             market.db().nudge();
@@ -380,16 +386,18 @@ async fn seal_if_possible(market: &Market, now: i64, rest: &mut u32) -> u64 {
 }
 
 async fn seal(market: &Market, now: i64) -> Result<u64> {
-    if market.db().read(async |tx| ledger::unsealed(tx).await).await? == 0 {
+    if !market.db().read(async |tx| ledger::any_unsealed(tx).await).await? {
         return Ok(0);
     }
     market.db().write(async move |tx| ledger::seal(tx, now, SEAL_ROUND).await).await
 }
 
-/// How long a job is held, ms, when a call to a seller may take so long: a job makes one, and nobody else may begin it while that lasts.
+/// How long a job is held, ms, when a call to a seller may take so long: a job makes one after those it waits behind, and nobody else may
+/// begin it while that lasts.
 fn lease_ms(call_timeout: Duration) -> i64 {
-    let call = i64::try_from(call_timeout.as_millis()).unwrap_or(i64::MAX);
-    call.saturating_add(LEASE_MARGIN_MS).max(LEASE_MIN_MS)
+    let turns = u32::try_from(AHEAD).unwrap_or(u32::MAX);
+    let calls = i64::try_from(call_timeout.saturating_mul(turns).as_millis()).unwrap_or(i64::MAX);
+    calls.saturating_add(LEASE_MARGIN_MS).max(LEASE_MIN_MS)
 }
 
 async fn claim(market: &Market, now: i64, limit: i64, lane_max: i64) -> Result<Vec<Lease>> {

@@ -62,6 +62,8 @@ pub(crate) enum Command {
     /// Show or move the clock of a sandbox market.
     #[command(subcommand)]
     Clock(ClockCommand),
+    /// Measure this program beside its limits, on a market of its own.
+    Bench(bench::BenchArgs),
     /// Run a seller to try the marketplace with: it speaks the SaaS access protocol V2.0.
     SampleSeller(SampleSellerArgs),
     /// Check a seller's server: opens instances at it, tries everything that a marketplace may ask, and releases them again. For a test

@@ -88,7 +88,7 @@ async fn insert(
     let thread = thread.map_or(kernel::Scalar::Null, kernel::ToScalar::to_scalar);
     let (actor, account) = (ctx.actor.label(), ctx.actor.account());
     let (detail, request) = (detail.to_string(), ctx.request_id.to_string());
-    tx.execute(statement, &[&id, &ctx.now, &actor, &account, &action, subject, &thread, &detail, &request]).await.map(drop)
+    tx.defer(statement, &[&id, &ctx.now, &actor, &account, &action, subject, &thread, &detail, &request]).await
 }
 
 /// The timeline of a subscription or an order, oldest first.

@@ -204,7 +204,8 @@ pub struct Attempt {
 /// Those of the database.
 pub async fn request(tx: &mut Tx, ctx: &Ctx, new: &NewCall<'_>) -> Result<DeliveryId> {
     let id = DeliveryId::new(ctx.now, &ctx.entropy);
-    let busy = store::active_of(tx, new.subscription).await?.is_some();
+    // A purchase's call is the first of its subscription.
+    let busy = new.scene != Scene::Create && store::active_of(tx, new.subscription).await?.is_some();
     let state = if busy { CallState::Queued } else { CallState::Waiting };
     store::insert(tx, ctx, id, state, new).await?;
     if new.scene.sets_status() || new.scene == Scene::Release {
@@ -280,14 +281,30 @@ pub async fn begin(tx: &mut Tx, id: DeliveryId, now: i64) -> Result<()> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn keep_attempt(tx: &mut Tx, call: &mut Call, mut attempt: Attempt) -> Result<()> {
+pub async fn keep_attempt(tx: &mut Tx, call: &mut Call, attempt: Attempt) -> Result<()> {
+    add_attempt(tx, call, attempt).await?;
+    store::update(tx, call).await
+}
+
+/// Adds an attempt, for a caller who then writes the call itself: ends it, begins polling, or [`wait`]s.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn add_attempt(tx: &mut Tx, call: &mut Call, mut attempt: Attempt) -> Result<()> {
     call.attempts += 1;
     attempt.n = call.attempts;
     if matches!(attempt.kind, AttemptKind::Call | AttemptKind::Poll) {
         call.last_verdict = Some(attempt.verdict.clone());
         call.started_at = call.started_at.or(Some(attempt.at));
     }
-    store::insert_attempt(tx, call.id, &attempt).await?;
+    store::insert_attempt(tx, call.id, &attempt).await
+}
+
+/// Writes a call that waits for its next attempt.
+///
+/// # Errors
+/// Those of the database.
+pub(crate) async fn wait(tx: &mut Tx, call: &Call) -> Result<()> {
     store::update(tx, call).await
 }
 

@@ -58,12 +58,11 @@ pub(super) async fn insert(tx: &mut Tx, ctx: &Ctx, id: DeliveryId, state: CallSt
     let (order, line) = new.line.unzip();
     let facts = serde_json::to_string(&new.facts)?;
     let instance = new.instance;
-    tx.execute(
+    tx.defer(
         statement,
         &[&id, &new.scene, &state, &new.subscription, &order, &line, &new.seller, &new.product, &new.address, &facts, &instance, &ctx.now],
     )
     .await
-    .map(drop)
 }
 
 macro_rules! columns {
@@ -89,7 +88,7 @@ pub(super) async fn next_queued(tx: &mut Tx, subscription: SubscriptionId) -> Re
 }
 
 pub(super) async fn set_state(tx: &mut Tx, id: DeliveryId, state: CallState) -> Result<()> {
-    tx.execute(sql!("UPDATE deliveries SET state = $1 WHERE id = $2"), &[&state, &id]).await.map(drop)
+    tx.defer(sql!("UPDATE deliveries SET state = $1 WHERE id = $2"), &[&state, &id]).await
 }
 
 pub(super) async fn update(tx: &mut Tx, call: &Call) -> Result<()> {
@@ -97,12 +96,11 @@ pub(super) async fn update(tx: &mut Tx, call: &Call) -> Result<()> {
         "UPDATE deliveries SET state = $1, instance_id = $2, started_at = $3, attempts = $4, round = $5, last_verdict = $6, ended_at = $7
          WHERE id = $8"
     );
-    tx.execute(
+    tx.defer(
         statement,
         &[&call.state, &call.instance_id, &call.started_at, &call.attempts, &call.round, &call.last_verdict, &call.ended_at, &call.id],
     )
     .await
-    .map(drop)
 }
 
 /// Notes when the attempts of a call begin, unless they have begun.
@@ -174,7 +172,7 @@ pub(super) async fn insert_attempt(tx: &mut Tx, id: DeliveryId, a: &Attempt) -> 
            (delivery_id, n, kind, at, wall_at, url, request_body, status, answer_type, answer_body, elapsed_ms, verdict, detail)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
     );
-    tx.execute(
+    tx.defer(
         statement,
         &[
             &id,
@@ -193,7 +191,6 @@ pub(super) async fn insert_attempt(tx: &mut Tx, id: DeliveryId, a: &Attempt) -> 
         ],
     )
     .await
-    .map(drop)
 }
 
 pub(super) async fn attempts(tx: &mut Tx, id: DeliveryId, before: i64, limit: i64) -> Result<Vec<Attempt>> {
@@ -223,7 +220,7 @@ pub(super) async fn instance_sealed(tx: &mut Tx, subscription: SubscriptionId) -
 }
 
 pub(super) async fn keep_instance(tx: &mut Tx, id: DeliveryId, sealed: &[u8]) -> Result<()> {
-    tx.execute(sql!("UPDATE deliveries SET instance_sealed = $1 WHERE id = $2"), &[&sealed, &id]).await.map(drop)
+    tx.defer(sql!("UPDATE deliveries SET instance_sealed = $1 WHERE id = $2"), &[&sealed, &id]).await
 }
 
 pub(super) async fn breaker(tx: &mut Tx, address: AddressId) -> Result<Breaker> {
@@ -237,5 +234,5 @@ pub(super) async fn set_breaker(tx: &mut Tx, address: AddressId, breaker: Breake
         "INSERT INTO address_breakers (address_id, failures, open_until) VALUES ($1, $2, $3)
          ON CONFLICT (address_id) DO UPDATE SET failures = excluded.failures, open_until = excluded.open_until"
     );
-    tx.execute(statement, &[&address, &breaker.failures, &breaker.open_until]).await.map(drop)
+    tx.defer(statement, &[&address, &breaker.failures, &breaker.open_until]).await
 }

@@ -91,7 +91,8 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
 }
 
 async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Result<Prepared> {
-    let call = present(tx, calls::get(tx, id).await?).await?;
+    let call = calls::get(tx, id).await?;
+    let call = present(tx, call).await?;
     let kind = match call.state {
         CallState::Waiting => AttemptKind::Call,
         CallState::Polling => AttemptKind::Poll,
@@ -146,7 +147,7 @@ async fn conclude(
     }
     let outcome = believed(tx, &call, &exchange.outcome).await?;
     let attempt = exchange.attempt(kind, ctx.now, &outcome);
-    calls::keep_attempt(tx, &mut call, attempt).await?;
+    calls::add_attempt(tx, &mut call, attempt).await?;
     note_breaker(tx, call.address_id, exchange, ctx.now).await?;
     match state::decide(&call, kind, &outcome, ctx.now) {
         Step::Done { instance } => {
@@ -167,6 +168,7 @@ async fn conclude(
             jobs::postpone(tx, lease, at).await
         }
         Step::Again { at } => {
+            calls::wait(tx, &call).await?;
             note(tx, ctx, &call, "calls.failed", Some(at)).await?;
             jobs::postpone(tx, lease, at).await
         }

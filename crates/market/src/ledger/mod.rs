@@ -86,18 +86,14 @@ pub async fn post(
         return Ok(None);
     }
     check(kind, reference, &moving)?;
-    let changes = wallet_changes(&moving);
-    for (account, change) in &changes {
-        refuse_overdraft(tx, *account, currency, *change).await?;
+    for (account, change) in wallet_changes(&moving) {
+        if !store::change_wallet(tx, account, currency, change).await? {
+            return Err(overdraft(tx, account, currency, change).await?.into());
+        }
     }
     let id = TransactionId::new(ctx.now, &ctx.entropy);
     store::insert_transaction(tx, ctx, id, kind, reference, currency).await?;
-    for (line, posting) in (1..).zip(moving) {
-        store::insert_posting(tx, id, line, posting).await?;
-    }
-    for (account, change) in changes {
-        store::change_wallet(tx, account, currency, change).await?;
-    }
+    store::insert_postings(tx, id, &moving).await?;
     Ok(Some(id))
 }
 
@@ -132,18 +128,10 @@ fn wallet_changes(postings: &[&Posting]) -> BTreeMap<AccountId, i64> {
     changes
 }
 
-/// Refuses before anything is written: on PostgreSQL a broken constraint would end the transaction. The constraint stays the last guard.
-async fn refuse_overdraft(tx: &mut Tx, account: AccountId, currency: Currency, change: i64) -> Result<()> {
-    if change > 0 {
-        return Ok(());
-    }
+/// The refusal of a wallet that does not hold what is to leave it.
+async fn overdraft(tx: &mut Tx, account: AccountId, currency: Currency, change: i64) -> Result<Refusal> {
     let balance = store::wallet(tx, account, currency).await?;
-    if balance + change >= 0 {
-        return Ok(());
-    }
-    let refusal =
-        Refusal::new(Code::BalanceTooLow).with("balance", Money::new(balance, currency)).with("needed", Money::new(-change, currency));
-    Err(refusal.into())
+    Ok(Refusal::new(Code::BalanceTooLow).with("balance", Money::new(balance, currency)).with("needed", Money::new(-change, currency)))
 }
 
 /// What a book holds, folded from its postings: in − out, minor units.
@@ -274,6 +262,14 @@ pub async fn seal(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
 /// Those of the database.
 pub async fn unsealed(tx: &mut Tx) -> Result<i64> {
     store::unsealed(tx).await
+}
+
+/// Whether any transaction waits to be sealed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn any_unsealed(tx: &mut Tx) -> Result<bool> {
+    store::any_unsealed(tx).await
 }
 
 /// The newest seal: its sequence and its hash.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use db::{Error, FromRow, OnConstraint, Result, Row, Tx, sql};
-use kernel::{AccountId, Code, Ctx, Currency, DepositId, TransactionId};
+use kernel::{AccountId, Code, Ctx, Currency, DepositId, ToScalar, TransactionId};
 use wire::proof::tree::Subtree;
 use wire::proof::{Hash, PublicKey, SignedHead};
 
@@ -20,29 +20,62 @@ pub(super) async fn insert_transaction(
     currency: Currency,
 ) -> Result<()> {
     let insert = sql!("INSERT INTO ledger_transactions (id, at, kind, reference, currency) VALUES ($1, $2, $3, $4, $5)");
-    tx.execute(insert, &[&id, &ctx.now, &kind, &reference, &currency]).await?;
-    tx.execute(sql!("INSERT INTO ledger_unsealed (transaction_id) VALUES ($1)"), &[&id]).await.map(drop)
+    tx.defer(insert, &[&id, &ctx.now, &kind, &reference, &currency]).await?;
+    tx.defer(sql!("INSERT INTO ledger_unsealed (transaction_id) VALUES ($1)"), &[&id]).await
 }
 
-pub(super) async fn insert_posting(tx: &mut Tx, id: TransactionId, line: i64, posting: &Posting) -> Result<()> {
-    let insert = sql!("INSERT INTO ledger_postings (transaction_id, line, source, destination, amount_minor) VALUES ($1, $2, $3, $4, $5)");
-    tx.execute(insert, &[&id, &line, &posting.source, &posting.destination, &posting.amount_minor]).await.map(drop)
+/// The beginning of the statement that inserts postings.
+macro_rules! insert_postings {
+    ($($row:literal),+) => {
+        sql!(concat!("INSERT INTO ledger_postings (transaction_id, line, source, destination, amount_minor) VALUES ", $($row),+))
+    };
 }
+
+/// Inserts postings in their order, counting from 1; many in one statement, for each statement costs more than its rows.
+pub(super) async fn insert_postings(tx: &mut Tx, id: TransactionId, postings: &[&Posting]) -> Result<()> {
+    let (many, few) = postings.as_chunks::<MANY>();
+    let mut line = 0;
+    for postings in many {
+        let insert = insert_postings!(
+            "($1, CAST($2 AS BIGINT) + 1, $3, $4, $5), ($1, CAST($2 AS BIGINT) + 2, $6, $7, $8), ($1, CAST($2 AS BIGINT) + 3, $9, $10, $11), ($1, CAST($2 AS BIGINT) + 4, $12, $13, $14), ",
+            "($1, CAST($2 AS BIGINT) + 5, $15, $16, $17), ($1, CAST($2 AS BIGINT) + 6, $18, $19, $20), ($1, CAST($2 AS BIGINT) + 7, $21, $22, $23), ($1, CAST($2 AS BIGINT) + 8, $24, $25, $26)"
+        );
+        let mut params: Vec<&dyn ToScalar> = vec![&id, &line];
+        params.extend(postings.iter().flat_map(|p| [&p.source as &dyn ToScalar, &p.destination, &p.amount_minor]));
+        tx.defer(insert, &params).await?;
+        line += i64::try_from(MANY).unwrap_or(0);
+    }
+    for posting in few {
+        line += 1;
+        let insert = insert_postings!("($1, $2, $3, $4, $5)");
+        tx.defer(insert, &[&id, &line, &posting.source, &posting.destination, &posting.amount_minor]).await?;
+    }
+    Ok(())
+}
+
+/// Postings inserted with one statement.
+const MANY: usize = 8;
 
 pub(super) async fn wallet(tx: &mut Tx, account: AccountId, currency: Currency) -> Result<i64> {
     let select = sql!("SELECT balance_minor FROM ledger_wallets WHERE account = $1 AND currency = $2");
     Ok(tx.find::<(i64,)>(select, &[&account, &currency]).await?.map_or(0, |(balance,)| balance))
 }
 
-/// Not one INSERT … ON CONFLICT: its CHECK would look at the row to be inserted, which is negative when money leaves the wallet.
-pub(super) async fn change_wallet(tx: &mut Tx, account: AccountId, currency: Currency, change: i64) -> Result<()> {
-    let update = sql!("UPDATE ledger_wallets SET balance_minor = balance_minor + $1 WHERE account = $2 AND currency = $3");
+/// Adds `change` to a wallet, or takes it away; false, with nothing changed, when the wallet does not hold so much.
+///
+/// Not one INSERT … ON CONFLICT: its CHECK would look at the row to be inserted, which is negative when money leaves the wallet. On PostgreSQL
+/// a broken constraint would end the transaction, so the statement looks first; the constraint stays the last guard.
+pub(super) async fn change_wallet(tx: &mut Tx, account: AccountId, currency: Currency, change: i64) -> Result<bool> {
+    let update = sql!(
+        "UPDATE ledger_wallets SET balance_minor = balance_minor + $1 WHERE account = $2 AND currency = $3 AND balance_minor + $1 >= 0"
+    );
     let changed = tx.execute(update, &[&change, &account, &currency]).await.on_constraint("wallet_not_negative", Code::BalanceTooLow)?;
-    if changed > 0 {
-        return Ok(());
+    if changed > 0 || change < 0 {
+        return Ok(changed > 0);
     }
     let insert = sql!("INSERT INTO ledger_wallets (account, currency, balance_minor) VALUES ($1, $2, $3)");
-    tx.execute(insert, &[&account, &currency, &change]).await.on_constraint("wallet_not_negative", Code::BalanceTooLow).map(drop)
+    tx.defer(insert, &[&account, &currency, &change]).await?;
+    Ok(true)
 }
 
 pub(super) async fn balance(tx: &mut Tx, book: &Book, currency: Currency) -> Result<i64> {
@@ -345,6 +378,10 @@ pub(super) async fn insert_key(tx: &mut Tx, key: &PublicKey, secret: &[u8], crea
 pub(super) async fn retire_key(tx: &mut Tx, id: &str, at: i64) -> Result<()> {
     let update = sql!("UPDATE ledger_keys SET state = $1, retired_at = CAST($2 AS BIGINT) WHERE id = $3");
     tx.execute(update, &[&KeyState::Retired, &at, &id]).await.map(drop)
+}
+
+pub(super) async fn any_unsealed(tx: &mut Tx) -> Result<bool> {
+    Ok(tx.find::<(String,)>(sql!("SELECT transaction_id FROM ledger_unsealed LIMIT 1"), &[]).await?.is_some())
 }
 
 // ---- verification: everything in pages, so that memory stays small ----

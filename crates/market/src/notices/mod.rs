@@ -96,7 +96,7 @@ pub async fn send(
 ) -> Result<()> {
     let statement = sql!("INSERT INTO notices (id, account_id, at, kind, subject, args) VALUES ($1, $2, $3, $4, $5, $6)");
     let id = NoticeId::new(ctx.now, &ctx.entropy);
-    tx.execute(statement, &[&id, &account, &ctx.now, &kind, subject, &args.to_string()]).await.map(drop)
+    tx.defer(statement, &[&id, &account, &ctx.now, &kind, subject, &args.to_string()]).await
 }
 
 /// The inbox of an account, newest first.

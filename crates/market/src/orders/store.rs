@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use db::{Error, FromRow, Result, Row, Statement, Tx, sql};
+use db::{FromRow, Result, Row, Statement, Tx, sql};
 use kernel::{Period, PeriodUnit, SubscriptionId, ToScalar};
 
 use super::{LineState, Order, OrderLine, OrderState};
@@ -92,7 +92,7 @@ pub(super) async fn insert(tx: &mut Tx, order: &Order) -> Result<()> {
         &order.closed_at,
         &order.close_reason,
     ];
-    tx.execute(statement, &params).await?;
+    tx.defer(statement, &params).await?;
     for line in &order.lines {
         insert_line(tx, line).await?;
     }
@@ -136,14 +136,14 @@ async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
         &line.done_at,
         &renewal,
     ];
-    tx.execute(statement, &params).await.map(drop)
+    tx.defer(statement, &params).await
 }
 
 /// Writes how an order stands, if it still stood as `was`.
 pub(super) async fn update(tx: &mut Tx, order: &Order, was: OrderState) -> Result<()> {
     let statement = sql!("UPDATE orders SET state = $1, paid_at = $2, closed_at = $3, close_reason = $4 WHERE number = $5 AND state = $6");
     let params: [&dyn ToScalar; 6] = [&order.state, &order.paid_at, &order.closed_at, &order.close_reason, &order.number, &was];
-    if tx.execute(statement, &params).await? == 0 { Err(Error::Again) } else { Ok(()) }
+    tx.defer_change(statement, &params).await
 }
 
 /// Writes how a line stands, if it still stood as `was`.
@@ -153,7 +153,7 @@ pub(super) async fn update_line(tx: &mut Tx, line: &OrderLine, was: LineState) -
     );
     let params: [&dyn ToScalar; 7] =
         [&line.state, &line.subscription_id, &line.effective_at, &line.ends_at, &line.done_at, &line.number, &was];
-    if tx.execute(statement, &params).await? == 0 { Err(Error::Again) } else { Ok(()) }
+    tx.defer_change(statement, &params).await
 }
 
 pub(super) async fn find(tx: &mut Tx, number: &str) -> Result<Option<Order>> {

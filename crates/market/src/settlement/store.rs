@@ -14,7 +14,7 @@ pub(super) async fn insert_sale(tx: &mut Tx, id: SettlementItemId, sale: &SaleIt
          VALUES ($1, 'sale', 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
     );
     let SaleItem { seller_id, product_id, order_number, line_number, amount, fee, paid_at, effective_at, guaranteed_until } = sale;
-    tx.execute(
+    tx.defer(
         insert,
         &[
             &id,
@@ -31,7 +31,6 @@ pub(super) async fn insert_sale(tx: &mut Tx, id: SettlementItemId, sale: &SaleIt
         ],
     )
     .await
-    .map(drop)
 }
 
 pub(super) async fn sale_state(tx: &mut Tx, line: &str) -> Result<Option<(ItemState,)>> {

@@ -1,6 +1,6 @@
 //! The tables `subscriptions` and `refund_quota`.
 
-use db::{Error, FromRow, Result, Row, Tx, sql};
+use db::{FromRow, Result, Row, Tx, sql};
 use kernel::{AccountId, AddressId, Period, PeriodUnit, SubscriptionId, ToScalar};
 
 use super::{NextTerms, Renewal, Subscription, SubscriptionState, Whose};
@@ -121,7 +121,7 @@ pub(super) async fn insert(tx: &mut Tx, s: &Subscription) -> Result<()> {
         &s.due_at,
         &s.version,
     ];
-    tx.execute(statement, &params).await.map(drop)
+    tx.defer(statement, &params).await
 }
 
 /// Writes everything that may change, if nobody else has changed it since it was read.
@@ -164,9 +164,7 @@ pub(super) async fn update(tx: &mut Tx, s: &mut Subscription) -> Result<()> {
         &s.id,
         &s.version,
     ];
-    if tx.execute(statement, &params).await? == 0 {
-        return Err(Error::Again);
-    }
+    tx.defer_change(statement, &params).await?;
     s.version += 1;
     Ok(())
 }
@@ -224,7 +222,7 @@ pub(super) async fn put_off(tx: &mut Tx, id: SubscriptionId, until: i64) -> Resu
 
 pub(super) async fn set_open_order(tx: &mut Tx, id: SubscriptionId, order: Option<&str>) -> Result<()> {
     let statement = sql!("UPDATE subscriptions SET open_order = $1, version = version + 1 WHERE id = $2");
-    tx.execute(statement, &[&order, &id]).await.map(drop)
+    tx.defer(statement, &[&order, &id]).await
 }
 
 pub(super) async fn instance_taken(tx: &mut Tx, address: AddressId, instance: &str, except: SubscriptionId) -> Result<bool> {

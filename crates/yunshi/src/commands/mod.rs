@@ -1,6 +1,7 @@
 //! One file for each command.
 
 mod backup;
+mod bench;
 mod check;
 mod clock;
 mod doctor;
@@ -8,8 +9,8 @@ mod ledger;
 pub(crate) mod meter;
 mod migrate;
 mod operator;
-mod restore;
 mod proof;
+mod restore;
 mod sample_seller;
 pub(crate) mod serve;
 mod settle;
@@ -49,7 +50,6 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Worker => worker::run(config).await,
         Command::Migrate => migrate::run(config).await,
         Command::Settle { month } => settle::run(config, month).await,
-        Command::Verify => verify::run(config).await,
         Command::Backup { out } => backup::run(config, &out).await,
         Command::Restore(args) => restore::run(config, args).await,
         Command::Verify(VerifyArgs { proof: Some(file), key }) => proof::run(&file, key.as_ref()),
@@ -69,6 +69,7 @@ pub(crate) async fn run(command: Command, loaded: Loaded) -> Result<(), Failure>
         Command::Clock(ClockCommand::Advance { to }) => clock::advance(config, &to).await,
         Command::Clock(ClockCommand::Tick) => clock::set(config, Ticking::Ticks).await,
         Command::Clock(ClockCommand::Stand) => clock::set(config, Ticking::Stands).await,
+        Command::Bench(args) => bench::run(&args).await,
         Command::SampleSeller(args) => sample_seller::run(args).await,
         Command::Check(args) => check::run(args).await,
     }

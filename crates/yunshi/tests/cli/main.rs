@@ -1,6 +1,7 @@
 //! The program as it is typed, on both engines (see `db::scratch`).
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bench;
 mod check;
 mod demo;
 mod doctor;
