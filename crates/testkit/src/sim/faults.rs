@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use db::Fate;
@@ -45,6 +46,7 @@ type Meanwhile = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send
 /// The place where the faults of one process happen.
 pub(super) struct Gate {
     armed: Mutex<Armed>,
+    dead: AtomicBool,
     died: Notify,
 }
 
@@ -64,7 +66,7 @@ struct Armed {
 
 impl Gate {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self { armed: Mutex::default(), died: Notify::new() })
+        Arc::new(Self { armed: Mutex::default(), dead: AtomicBool::new(false), died: Notify::new() })
     }
 
     fn armed(&self) -> MutexGuard<'_, Armed> {
@@ -108,9 +110,20 @@ impl Gate {
         self.armed().commits
     }
 
-    /// Ready when the process has died.
-    pub(super) async fn death(&self) {
-        self.died.notified().await;
+    /// What `work` gives, unless the process dies of it.
+    pub(super) async fn survive<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let value = tokio::select! {
+            biased;
+            () = self.died.notified() => return None,
+            value = work => value,
+        };
+        // A commit's answer may come in the moment between the two looks above.
+        (!self.dead.load(Ordering::SeqCst)).then_some(value)
+    }
+
+    fn ends(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+        self.died.notify_one();
     }
 
     /// The fault that is due, if one is; counts those of its kind down.
@@ -137,7 +150,7 @@ impl Gate {
             Some(What::DiesBeforeCall | What::DiesAfterCall | What::StandsStill) | None => (Fate::Done, false),
         };
         if dies {
-            self.died.notify_one();
+            self.ends();
         }
         fate
     }
@@ -167,7 +180,7 @@ impl Gate {
 
     /// Nothing happens in this process any more.
     async fn die(&self) {
-        self.died.notify_one();
+        self.ends();
         std::future::pending::<()>().await;
     }
 }

@@ -1,7 +1,5 @@
 //! A history that is being lived: its database, its processes, its people, and what is known of it; and how things are asked for in it.
 
-use std::future::Future;
-
 use db::scratch::Scratch;
 use db::{Error, Result};
 use kernel::{Actor, Code, Ctx, Locale, SubscriptionId, Zone};
@@ -26,12 +24,6 @@ const REPEATS_MAX: u32 = 200;
 const MACHINE_BEGIN: i64 = BEGIN - 400_000_000;
 /// The last lines of a transcript that are shown.
 const SHOWN: usize = 40;
-
-/// What became of work in a process.
-pub(super) enum Lived<T> {
-    Done(T),
-    Died,
-}
 
 /// A request that was answered, for when it comes again.
 pub(super) struct Answered {
@@ -122,15 +114,6 @@ impl History {
         self.note(format!("  process {} is gone", self.at_work));
     }
 
-    /// Runs work in a process until it is done or the process dies of a fault.
-    pub(super) async fn survive<T>(process: &Process, work: impl Future<Output = T>) -> Lived<T> {
-        tokio::select! {
-            biased;
-            () = process.gate.death() => Lived::Died,
-            value = work => Lived::Done(value),
-        }
-    }
-
     pub(super) fn after(&mut self, process: &Process) {
         for what in process.gate.take_fired() {
             self.tally.faults += 1;
@@ -151,19 +134,19 @@ impl History {
             let process = self.process().await?;
             self.ready_other(&process).await?;
             let advance = runner::advance(&process.market, if ms == 0 { To::Now } else { To::Moment(to) }, |_| {});
-            let lived = Self::survive(&process, advance).await;
+            let lived = process.gate.survive(advance).await;
             self.after(&process);
             match lived {
-                Lived::Died => self.bury_held(process),
-                Lived::Done(Ok(progress)) => {
+                None => self.bury_held(process),
+                Some(Ok(progress)) => {
                     self.note(format!("  {} jobs, {} events", progress.jobs, progress.events));
                     return Ok(Worked::Yes);
                 }
-                Lived::Done(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
-                Lived::Done(Err(error)) if error.code() == Some(Code::ClockBusy) => self.note("  the clock is busy".to_owned()),
+                Some(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
+                Some(Err(error)) if error.code() == Some(Code::ClockBusy) => self.note("  the clock is busy".to_owned()),
                 // Another process has moved it there meanwhile.
-                Lived::Done(Err(error)) if error.code() == Some(Code::ClockBackwards) => return Ok(Worked::No),
-                Lived::Done(Err(error)) => return Err(fault("the work that is due", &error)),
+                Some(Err(error)) if error.code() == Some(Code::ClockBackwards) => return Ok(Worked::No),
+                Some(Err(error)) => return Err(fault("the work that is due", &error)),
             }
             self.machine.pass(11_000);
         }
@@ -230,14 +213,14 @@ impl History {
                 let (at, request, key, other) = (market.clone(), request.clone(), key.to_owned(), other.to_owned());
                 market.db().write(async move |tx| request.perform(tx, &ctx, &at, &key, &other).await).await
             };
-            let lived = Self::survive(&process, asked).await;
+            let lived = process.gate.survive(asked).await;
             drop(market);
             self.after(&process);
             match lived {
-                Lived::Died => self.bury_held(process),
-                Lived::Done(Ok(answer)) => return Ok(Ok(answer)),
-                Lived::Done(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
-                Lived::Done(Err(error)) => match error.code() {
+                None => self.bury_held(process),
+                Some(Ok(answer)) => return Ok(Ok(answer)),
+                Some(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
+                Some(Err(error)) => match error.code() {
                     Some(code) => return Ok(Err(code)),
                     None => return Err(fault(&format!("{request:?}"), &error)),
                 },
@@ -277,14 +260,14 @@ impl History {
             let ctx = market.ctx(Actor::System("simulation"), Locale::En).await?;
             work(&market, &ctx).await
         };
-        let lived = Self::survive(&process, asked).await;
+        let lived = process.gate.survive(asked).await;
         drop(market);
         self.after(&process);
         match lived {
-            Lived::Died => self.bury_held(process),
-            Lived::Done(Ok(value)) => return Ok(Some(value)),
-            Lived::Done(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
-            Lived::Done(Err(error)) => match error.code() {
+            None => self.bury_held(process),
+            Some(Ok(value)) => return Ok(Some(value)),
+            Some(Err(Error::Unavailable(why))) => self.note(format!("  {why}")),
+            Some(Err(error)) => match error.code() {
                 Some(code) => self.note(format!("  refused: {}", code.key())),
                 None => return Err(fault("a request that calls a seller", &error)),
             },
