@@ -5,6 +5,7 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::sellers::{Behaviour, ScriptedSeller};
 use wire::openapi::aksk::{self, KeyPair, Parts};
+use wire::proof::{PublicKey, Sound};
 
 use crate::people::{self, Person};
 use crate::selling::Fair;
@@ -378,4 +379,76 @@ async fn the_clock_moves_forward_only_and_by_the_operator_only() {
     let later = shop.fair.get("/sandbox/clock", "").await.body["now"].as_i64().unwrap();
     assert!(later >= now + 10 * kernel::DAY_MS);
     shop.finish().await;
+}
+
+/// Checks a proof as its receiver would: with the file and the published key alone.
+fn check(proof: &Answer, key: &Value) -> usize {
+    assert_eq!(proof.status, StatusCode::OK, "{proof:?}");
+    let key: PublicKey = key.as_str().unwrap().parse().unwrap();
+    match wire::proof::check(&serde_json::to_vec(&proof.body).unwrap(), Some(&key)).unwrap() {
+        Sound::Inclusion(proof) => proof.entries.len(),
+        Sound::Consistency(proof) => proof.path.len(),
+    }
+}
+
+#[tokio::test]
+async fn an_order_a_statement_and_a_payout_are_proven_to_whom_they_concern() {
+    let shop = Shop::open().await;
+    let (fair, seller, operator) = (&shop.fair, &shop.fair.seller, &shop.fair.operator);
+    let pending = fair.app.get("/api/v1/ledger/heads/newest").await;
+    assert_eq!((pending.status, pending.code()), (StatusCode::CONFLICT, "proof-pending"));
+    let placed = shop.act("/orders", "buy", &json!({ "items": shop.items(20), "expected_total_minor": 40_000 })).await;
+    let number = placed.body["number"].as_str().unwrap().to_owned();
+    let order = format!("/orders/{number}/proof");
+    assert_eq!(fair.get(&order, &shop.buyer).await.code(), "nothing-posted");
+    shop.act(&format!("/orders/{number}/pay"), "pay", &json!({})).await;
+    assert_eq!(fair.get(&order, &shop.buyer).await.code(), "proof-pending");
+    shop.days(1).await;
+
+    // Everybody may know the key and the heads.
+    let keys = fair.app.get("/api/v1/ledger/keys").await.body;
+    let key = &keys["items"][0]["public_key"];
+    let first = fair.app.get("/api/v1/ledger/heads/newest").await.body;
+    assert_eq!((&first["key"], &first["key_id"]), (key, &keys["items"][0]["id"]));
+    let note = first["note"].as_str().unwrap();
+    assert!(note.contains(&format!("\n{}\n", first["size"])) && note.contains("\n— yunshi.market/"), "{note}");
+
+    // The order: to its buyer, its seller, the operator, and nobody else.
+    for (path, token) in [(order.clone(), &shop.buyer), (format!("/seller{order}"), seller), (format!("/operator{order}"), operator)] {
+        assert_eq!(check(&fair.get(&path, token).await, key), 2, "{path}");
+    }
+    let stranger = people::buyer(&fair.app.market, "stranger").await;
+    people::admit(&fair.app.market, &stranger).await;
+    let stranger = people::session(&fair.app.market, &stranger).await;
+    for path in [order.clone(), format!("/seller{order}")] {
+        assert_eq!(fair.get(&path, &stranger).await.code(), "not-found", "{path}");
+    }
+
+    // The statement and its payout: to its seller and the operator.
+    shop.days(40).await;
+    let statement = fair.get("/seller/statements", seller).await.body["items"][0].clone();
+    assert_eq!(statement["state"], "payable", "{statement}");
+    let id = statement["id"].as_str().unwrap();
+    let payout = format!("/statements/{id}/payout/proof");
+    assert_eq!(fair.get(&format!("/seller{payout}"), seller).await.code(), "nothing-posted");
+    let paid = shop.once(&format!("/operator/statements/{id}/payout"), operator, "payout", &json!({ "bank_reference": "PAY-1" })).await;
+    assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+    shop.days(1).await;
+    for (side, token) in [("/seller", seller), ("/operator", operator)] {
+        assert_eq!(check(&fair.get(&format!("{side}/statements/{id}/proof"), token).await, key), 2);
+        assert_eq!(check(&fair.get(&format!("{side}{payout}"), token).await, key), 1);
+    }
+    for path in [format!("/seller{payout}"), format!("/seller/statements/{id}/proof")] {
+        assert_eq!(fair.get(&path, &stranger).await.code(), "not-found", "{path}");
+    }
+
+    // The ledger was only added to.
+    let heads = fair.app.get("/api/v1/ledger/heads?limit=2").await.body;
+    assert_eq!(heads["items"].as_array().map(Vec::len), Some(2), "{heads}");
+    let rest = fair.app.get(&format!("/api/v1/ledger/heads?cursor={}", heads["next"].as_str().unwrap())).await.body;
+    assert!(rest["items"][0]["size"].as_u64() < heads["items"][1]["size"].as_u64(), "{rest}");
+    let grown = fair.app.get(&format!("/api/v1/ledger/growth?first={}", first["size"])).await;
+    assert!(check(&grown, key) > 0);
+    assert_eq!(fair.app.get("/api/v1/ledger/growth?first=0").await.code(), "not-found");
+    assert_eq!(fair.app.get("/api/v1/ledger/growth").await.code(), "parameter-invalid");
 }
