@@ -32,6 +32,11 @@ impl Error {
         Self::Broken(text.into().into())
     }
 
+    /// So many wait that one more would wait for nothing.
+    pub(crate) fn overloaded() -> Self {
+        Self::Unavailable("too many transactions wait; try again".to_owned())
+    }
+
     /// The code, when this is the business saying no.
     #[must_use]
     pub fn code(&self) -> Option<Code> {

@@ -97,10 +97,11 @@ impl Db {
     /// As [`Db::migrate`]; [`Error::Unavailable`] when the schema is older and must be migrated.
     pub async fn check_schema(&self, migrations: &'static [Migration]) -> Result<()> {
         static HISTORY_ROWS: Statement = Statement::new("SELECT version, digest FROM schema_history ORDER BY version", file!(), line!());
-        let applied: Vec<(i64, i64)> = self
-            .read(async |tx| tx.all(&HISTORY_ROWS, &[]).await)
-            .await
-            .map_err(|_| Error::Unavailable("the database has no schema yet; run yunshi migrate".to_owned()))?;
+        let applied: Vec<(i64, i64)> = self.read(async |tx| tx.all(&HISTORY_ROWS, &[]).await).await.map_err(|error| match error {
+            // There is no such table.
+            Error::Broken(_) => Error::Unavailable("the database has no schema yet; run yunshi migrate".to_owned()),
+            other => other,
+        })?;
         let (state, _) = plan(&applied, migrations)?;
         if state.from == state.to {
             return Ok(());
