@@ -18,6 +18,7 @@ mod postgres;
 mod process;
 mod python;
 mod report;
+mod rooms;
 mod test;
 mod walls;
 mod workspace;
