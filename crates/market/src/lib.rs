@@ -31,5 +31,5 @@ pub mod subscriptions;
 pub mod vault;
 pub mod views;
 
-pub use clock::{Clock, ClockReport, Ticking};
+pub use clock::{Clock, ClockReport, SANDBOX_LATEST_MS, Ticking};
 pub use market::{MIGRATIONS, Market, Mode, Setup};

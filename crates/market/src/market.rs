@@ -28,6 +28,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     7 "0007_subscriptions",
     8 "0008_delivery",
     9 "0009_settlement",
+    10 "0010_upkeep",
 ];
 
 kernel::words! {
