@@ -5,6 +5,7 @@ use http::header::{ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
 use market::page::Page;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::extract::{Json, seal_cursor};
 use crate::problem::ApiError;
@@ -63,6 +64,12 @@ impl<T: Serialize> IntoResponse for Created<T> {
         }
         response
     }
+}
+
+/// What was made under a key (see [`crate::extract::MayOnce`]) below the path `under`, as it was kept: with its address and the tag of its version.
+pub(crate) fn created(under: &str, made: Value) -> Tagged<Created<Value>> {
+    let location = format!("{under}/{}", made["id"].as_str().unwrap_or_default());
+    Tagged::new(made["version"].as_i64().unwrap_or_default(), Created::at(location, made))
 }
 
 /// Something that two people may edit: with the `ETag` of its version.

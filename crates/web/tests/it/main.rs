@@ -4,6 +4,7 @@
 mod accounts;
 mod buying;
 mod doors;
+mod everything;
 mod foundation;
 mod money;
 mod people;
