@@ -5,10 +5,9 @@ use http::header::{ETAG, LOCATION};
 use http::{HeaderValue, StatusCode};
 use market::page::Page;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::extract::{Json, seal_cursor};
-use crate::problem::ApiError;
+use crate::extract::{Json, Made, seal_cursor};
+use crate::problem::{ApiError, ApiResult};
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -67,9 +66,10 @@ impl<T: Serialize> IntoResponse for Created<T> {
 }
 
 /// What was made under a key (see [`crate::extract::MayOnce`]) below the path `under`, as it was kept: with its address and the tag of its version.
-pub(crate) fn created(under: &str, made: Value) -> Tagged<Created<Value>> {
-    let location = format!("{under}/{}", made["id"].as_str().unwrap_or_default());
-    Tagged::new(made["version"].as_i64().unwrap_or_default(), Created::at(location, made))
+pub(crate) fn created<T: Serialize>(under: &str, made: Made<T>) -> ApiResult<Tagged<Created<Made<T>>>> {
+    let shown = serde_json::to_value(&made)?;
+    let location = format!("{under}/{}", shown["id"].as_str().unwrap_or_default());
+    Ok(Tagged::new(shown["version"].as_i64().unwrap_or_default(), Created::at(location, made)))
 }
 
 /// Something that two people may edit: with the `ETag` of its version.

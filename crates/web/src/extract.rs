@@ -281,11 +281,21 @@ pub async fn may_once<T: Serialize>(
     ctx: &kernel::Ctx,
     key: Option<&IdempotencyKey>,
     act: impl AsyncFnOnce(&mut db::Tx) -> db::Result<T>,
-) -> db::Result<Value> {
+) -> db::Result<Made<T>> {
     match key {
-        Some(key) => once(tx, ctx, key, act).await,
-        None => Ok(serde_json::to_value(act(tx).await?)?),
+        Some(key) => Ok(Made::Kept(once(tx, ctx, key, act).await?)),
+        None => Ok(Made::Now(act(tx).await?)),
     }
+}
+
+/// What [`may_once`] gives.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Made<T> {
+    /// What was made just now, without a key.
+    Now(T),
+    /// What is kept under the key.
+    Kept(Value),
 }
 
 /// Does `act` unless it was done under this key, and keeps its answer as it is sent.

@@ -7,7 +7,6 @@ use market::catalog::{
     self, By, ProductCard, ProductContent, ProductState, ProductSummary, ProductView, Review, ReviewItem, SellerProduct,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -15,7 +14,7 @@ use super::sellers::ReasonInput;
 use crate::AppState;
 use crate::answer::{Created, Done, List, Tagged, created};
 use crate::auth::{May, Operator, Seller, Visitor, operator, seller};
-use crate::extract::{IfMatch, IfMatchHeader, Json, MayOnce, MayOnceHeader, Paging, PagingQuery, Query, Segment, may_once};
+use crate::extract::{IfMatch, IfMatchHeader, Json, Made, MayOnce, MayOnceHeader, Paging, PagingQuery, Query, Segment, may_once};
 use crate::problem::ApiResult;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -108,13 +107,13 @@ async fn create_product(
     State(app): State<AppState>,
     seller: Seller<seller::Products>,
     input: MayOnce<ProductContent>,
-) -> ApiResult<Tagged<Created<Value>>> {
+) -> ApiResult<Tagged<Created<Made<SellerProduct>>>> {
     let May { principal, ctx, .. } = seller;
     let (key, content) = input.open(principal.account)?;
     let create = async move |tx: &mut Tx| {
         may_once(tx, &ctx, key.as_ref(), async |tx: &mut Tx| catalog::create(tx, &ctx, principal.account, content.clone()).await).await
     };
-    Ok(created("/api/v1/seller/products", app.write(create).await?))
+    created("/api/v1/seller/products", app.write(create).await?)
 }
 
 /// One of my products

@@ -8,14 +8,13 @@ use market::sellers::{
     SellerState, Usage,
 };
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::answer::{Created, List, Tagged, created};
 use crate::auth::{Buyer, May, Operator, Seller, applicant, buyer, operator, seller};
-use crate::extract::{IfMatch, IfMatchHeader, Json, MayOnce, MayOnceHeader, Paging, PagingQuery, Query, Segment, may_once};
+use crate::extract::{IfMatch, IfMatchHeader, Json, Made, MayOnce, MayOnceHeader, Paging, PagingQuery, Query, Segment, may_once};
 use crate::problem::ApiResult;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -203,7 +202,7 @@ async fn create_address(
     State(app): State<AppState>,
     seller: Seller<seller::Develop>,
     input: MayOnce<ProductionAddressInput>,
-) -> ApiResult<Tagged<Created<Value>>> {
+) -> ApiResult<Tagged<Created<Made<Address>>>> {
     let May { principal, ctx, .. } = seller;
     let (key, input) = input.open(principal.account)?;
     let input = input.checked(&app)?;
@@ -211,7 +210,7 @@ async fn create_address(
         may_once(tx, &ctx, key.as_ref(), async |tx: &mut Tx| sellers::create_address(tx, &ctx, principal.account, input.clone()).await)
             .await
     };
-    Ok(created("/api/v1/seller/addresses", app.write(create).await?))
+    created("/api/v1/seller/addresses", app.write(create).await?)
 }
 
 /// A production address
