@@ -23,6 +23,7 @@ mod postgres;
 mod process;
 mod python;
 mod report;
+mod rooms;
 mod simulate;
 mod survive;
 mod test;

@@ -13,7 +13,7 @@ use crate::postgres::{Durability, Installation, Server};
 use crate::process::Processes;
 use crate::report::Report;
 use crate::workspace::Workspace;
-use crate::{debian, dependencies, python, walls};
+use crate::{debian, dependencies, python, rooms, walls};
 
 /// Tells a test which engine to run on: `sqlite` or `postgres`.
 pub(crate) const ENGINE: &str = "YUNSHI_TEST_ENGINE";
@@ -64,6 +64,7 @@ fn run_steps(processes: &Processes, workspace: &Workspace, plan: &Plan, report: 
     if plan.checks == Checks::All {
         report.step("format", || processes.run(workspace.cargo().args(["fmt", "--all", "--check"])))?;
         report.step("walls", || walls::check(workspace))?;
+        report.step("rooms", || rooms::check(&workspace.root))?;
         report.step("spelling", || check_spelling(processes, workspace))?;
         report.step("lints", || {
             let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny=warnings"];

@@ -25,7 +25,7 @@ const TESTKIT: &str = "yunshi-testkit";
 const XTASK: &str = "xtask";
 
 /// Libraries that only some crates may name.
-const GUARDED: [Guarded; 2] = [
+const GUARDED: [Guarded; 3] = [
     Guarded {
         what: "a database driver",
         libraries: &[
@@ -46,6 +46,12 @@ const GUARDED: [Guarded; 2] = [
         what: "incoming HTTP",
         libraries: &["axum", "axum-extra", "hyper", "tower-http", "utoipa-axum", "utoipa-swagger-ui"],
         owners: &["yunshi-web", "yunshi-sample-seller", "yunshi-testkit", "yunshi-bench", "yunshi"],
+        tests: Tests::Free,
+    },
+    Guarded {
+        what: "outgoing HTTP",
+        libraries: &["hyper-rustls", "reqwest", "ureq"],
+        owners: &["yunshi-outbound", "yunshi-testkit"],
         tests: Tests::Free,
     },
 ];
@@ -162,6 +168,14 @@ mod tests {
         check("yunshi-outbound", "axum", Some("dev"), &[]);
         let broken = "yunshi-market must not name axum (incoming HTTP): only yunshi-web, yunshi-sample-seller, yunshi-testkit, yunshi-bench, yunshi may";
         check("yunshi-market", "axum", None, &[broken]);
+    }
+
+    #[test]
+    fn only_outbound_makes_a_call() {
+        check("yunshi-outbound", "reqwest", None, &[]);
+        check("yunshi-web", "reqwest", Some("dev"), &[]);
+        let broken = "yunshi must not name reqwest (outgoing HTTP): only yunshi-outbound, yunshi-testkit may";
+        check("yunshi", "reqwest", None, &[broken]);
     }
 
     #[test]

@@ -37,6 +37,11 @@ impl Error {
         Self::Unavailable("the commit failed; repeat the request to learn whether it took place".to_owned())
     }
 
+    /// So many wait that one more would wait for nothing.
+    pub(crate) fn overloaded() -> Self {
+        Self::Unavailable("too many transactions wait; try again".to_owned())
+    }
+
     /// The code, when this is the business saying no.
     #[must_use]
     pub fn code(&self) -> Option<Code> {

@@ -2,7 +2,7 @@
 //!
 //! A job is a kind, a subject and a due time; everything else stands in the rows of its subject. There is at most one job of a kind for a
 //! subject. A worker takes a lease, works, and ends the job in the same transaction as the job's effect, so the effect happens once even
-//! when two workers, a crash or an expired lease run the work twice.
+//! when two workers, a crash or an expired lease run the work twice. A worker whose work outlasts its lease [`hold`]s the job.
 //!
 //! Due times are market time, leases are wall time: a sandbox clock that jumps must not end a lease.
 
@@ -139,6 +139,7 @@ async fn claim_among(
                FROM (SELECT kind, subject, lane, due_at, lease_until FROM jobs WHERE stuck_at IS NULL AND due_at <= $3
                        AND lane NOT IN (SELECT lane FROM jobs WHERE lease_until > 0 AND lease_until >= $4 AND lane <> ''
                                         GROUP BY lane HAVING COUNT(*) >= $6)
+                       AND lease_token NOT IN (SELECT token FROM job_holds WHERE until >= $4)
                      ORDER BY due_at LIMIT $7) AS due) AS placed
             WHERE lease_until < $4 AND (lane = '' OR place <= $6) ORDER BY due_at, kind, subject LIMIT $5)
            AND lease_until < $4
@@ -147,6 +148,26 @@ async fn claim_among(
     let mut jobs: Vec<Job> = tx.all(statement, &[&(wall + lease_ms), &token, &now, &wall, &limit, &lane_max, &looked_at]).await?;
     jobs.sort_by(|a, b| (a.due_at, &a.kind, &a.subject).cmp(&(b.due_at, &b.kind, &b.subject)));
     Ok(jobs.into_iter().map(|job| Lease { job, token: token.to_owned() }).collect())
+}
+
+/// Holds the jobs that were claimed with `token` until `until` (wall ms), for a worker whose work outlasts its lease.
+///
+/// This stands in a table of its own: the work may be one long transaction that ends with the job's row, and on PostgreSQL a row that was
+/// changed meanwhile would undo all of it.
+///
+/// # Errors
+/// Those of the database.
+pub async fn hold(tx: &mut Tx, token: &str, until: i64) -> Result<()> {
+    let statement = sql!("INSERT INTO job_holds (token, until) VALUES ($1, $2) ON CONFLICT (token) DO UPDATE SET until = excluded.until");
+    tx.execute(statement, &[&token, &until]).await.map(drop)
+}
+
+/// Removes holds that ended before `wall`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_holds(tx: &mut Tx, wall: i64) -> Result<()> {
+    tx.execute(sql!("DELETE FROM job_holds WHERE until < $1"), &[&wall]).await.map(drop)
 }
 
 fn lost() -> Error {

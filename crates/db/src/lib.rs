@@ -15,6 +15,7 @@ mod postgres;
 pub mod probe;
 mod row;
 pub mod scratch;
+mod server;
 mod sqlite;
 mod statement;
 mod tls;
@@ -141,6 +142,10 @@ impl Options {
     }
 }
 
+/// Closures that wait on one thread (SQLite), or wait and run (PostgreSQL), at most: beyond, a caller is better off trying again later. At the
+/// measured 7,000 a second on one writer, the last of them begins after half a second.
+const WAITING_MAX: usize = 4_096;
+
 enum Backend {
     Sqlite(sqlite::Sqlite),
     Postgres(postgres::Postgres),
@@ -201,7 +206,8 @@ impl Db {
     /// its [`Tx`].
     ///
     /// # Errors
-    /// What the closure returned, with everything undone; or [`Error::Unavailable`] when the database cannot take it now. After an error at
+    /// What the closure returned, with everything undone; or [`Error::Unavailable`] when the database cannot take it now, or too many closures
+    /// wait already. A closure whose caller goes away before it begins is not begun. After an error at
     /// the moment of commit it is unknown whether the transaction took place: callers repeat with the same idempotency key.
     pub async fn write<T, F>(&self, work: F) -> Result<T>
     where

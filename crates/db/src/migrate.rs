@@ -64,10 +64,11 @@ impl Db {
     /// As [`Db::migrate`]; [`Error::Unavailable`] when there is no schema.
     pub async fn schema(&self, migrations: &'static [Migration]) -> Result<MigrationState> {
         static HISTORY_ROWS: Statement = Statement::new(APPLIED, file!(), line!());
-        let applied: Vec<(i64, i64)> = self
-            .read(async |tx| tx.all(&HISTORY_ROWS, &[]).await)
-            .await
-            .map_err(|_| Error::Unavailable("the database has no schema yet; run yunshi migrate".to_owned()))?;
+        let applied: Vec<(i64, i64)> = self.read(async |tx| tx.all(&HISTORY_ROWS, &[]).await).await.map_err(|error| match error {
+            // There is no such table.
+            Error::Broken(_) => Error::Unavailable("the database has no schema yet; run yunshi migrate".to_owned()),
+            other => other,
+        })?;
         Ok(plan(&applied, migrations)?.0)
     }
 }

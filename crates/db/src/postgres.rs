@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
 use kernel::{Scalar, ToScalar};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_postgres::Config;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type};
@@ -19,7 +20,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 use crate::sqlite::panic_text;
 use crate::tls;
 use crate::tx::Connection;
-use crate::{AtCommit, Durability, Error, Fate, Options, Result, Row, Statement, Tx};
+use crate::{AtCommit, Durability, Error, Fate, Options, Result, Row, Statement, Tx, WAITING_MAX};
 
 /// A connection taken from the pool.
 pub(crate) type Client = Object;
@@ -42,6 +43,8 @@ pub(crate) struct Postgres {
     /// Whether the last attempt to write found the server's disk full.
     is_full: AtomicBool,
     at_commit: AtCommit,
+    /// One for each closure that waits or runs.
+    places: Arc<Semaphore>,
 }
 
 impl Postgres {
@@ -87,7 +90,8 @@ impl Postgres {
                 .map_err(|e| Error::Unavailable(e.to_string()))?;
             threads.push(sender);
         }
-        let postgres = Self { threads, turn: AtomicUsize::new(0), is_full: AtomicBool::new(false), at_commit };
+        let (is_full, places) = (AtomicBool::new(false), Arc::new(Semaphore::new(WAITING_MAX)));
+        let postgres = Self { threads, turn: AtomicUsize::new(0), is_full, at_commit, places };
         postgres.read(async |_tx| Ok(())).await?;
         Ok(postgres)
     }
@@ -97,9 +101,14 @@ impl Postgres {
         T: Send + 'static,
         F: FnOnce(Pool) -> LocalBoxFuture<'static, Result<T>> + Send + 'static,
     {
+        let place = self.places.clone().try_acquire_owned().map_err(|_| Error::overloaded())?;
         let (reply, answer) = oneshot::channel();
         let task: Task = Box::new(move |pool| {
             Box::pin(async move {
+                let _place = place;
+                if reply.is_closed() {
+                    return;
+                }
                 // The caller may have gone away; the transaction stands all the same.
                 let _ = reply.send(run(pool).await);
             })

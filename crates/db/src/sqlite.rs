@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use rusqlite::{Connection as Raw, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
 use crate::tx::Connection;
-use crate::{AtCommit, Durability, Error, Fate, Result, Row, Statement, Tx};
+use crate::{AtCommit, Durability, Error, Fate, Result, Row, Statement, Tx, WAITING_MAX};
 
 /// Closures that share one commit at most: a longer batch would make its first caller wait for nothing.
 const BATCH_MAX: usize = 256;
@@ -44,7 +44,19 @@ pub(crate) struct Session {
 }
 
 /// The way to a database thread.
-type Queue = Sender<Box<dyn Work>>;
+type Queue = SyncSender<Box<dyn Work>>;
+
+fn channel() -> (Queue, Receiver<Box<dyn Work>>) {
+    sync_channel(WAITING_MAX)
+}
+
+/// Queues a closure, unless so many wait that its turn would come too late for anybody.
+fn enqueue(queue: &Queue, work: Box<dyn Work>) -> Result<()> {
+    queue.try_send(work).map_err(|error| match error {
+        TrySendError::Full(_) => Error::overloaded(),
+        TrySendError::Disconnected(_) => thread_gone(),
+    })
+}
 
 pub(crate) struct Sqlite {
     writer: Queue,
@@ -72,6 +84,8 @@ impl Drop for Sqlite {
 
 /// A closure on its way through a database thread.
 trait Work: Send {
+    /// Whether nobody waits for it any more: then it is not begun.
+    fn is_abandoned(&self) -> bool;
     /// Runs it; true when its changes are to be kept.
     fn run(&mut self, session: &Rc<Session>) -> bool;
     /// Answers the caller: `Ok` after the commit, or why the commit failed.
@@ -89,6 +103,10 @@ where
     F: AsyncFn(&mut Tx) -> Result<T> + Send,
     T: Send,
 {
+    fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     fn run(&mut self, session: &Rc<Session>) -> bool {
         let mut tx = Tx::new(Connection::Sqlite(session.clone()));
         let work = &self.work;
@@ -139,7 +157,7 @@ impl Sqlite {
         let (writer, queue) = channel();
         let mut threads = vec![spawn("yunshi-db-write", move || write_loop(session, &queue, &*at_commit))?];
         let mut senders = Vec::new();
-        for n in 0..readers.clamp(1, 8) {
+        for n in 0..readers.max(1) {
             let session =
                 Session { raw: open_raw(&path, durability, Access::Read)?, names: names.clone(), trouble: None, path: path.clone() };
             let (sender, queue) = channel();
@@ -163,7 +181,7 @@ impl Sqlite {
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.writer.send(Box::new(Pending { work, outcome: None, reply })).map_err(|_| thread_gone())?;
+        enqueue(&self.writer, Box::new(Pending { work, outcome: None, reply }))?;
         answer.await.map_err(|_| thread_gone())?
     }
 
@@ -176,7 +194,7 @@ impl Sqlite {
         {
             let readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
             let turn = self.next_reader.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % readers.len();
-            readers[turn].send(Box::new(Pending { work, outcome: None, reply })).map_err(|_| thread_gone())?;
+            enqueue(&readers[turn], Box::new(Pending { work, outcome: None, reply }))?;
         }
         answer.await.map_err(|_| thread_gone())?.map(|(value, _)| value)
     }
@@ -272,6 +290,9 @@ fn begin_wal(raw: &Raw) -> rusqlite::Result<()> {
 fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn Fn() -> Fate) {
     let session = Rc::new(session);
     while let Ok(first) = queue.recv() {
+        if first.is_abandoned() {
+            continue;
+        }
         if let Err(error) = session.run("BEGIN IMMEDIATE") {
             first.answer(Err(&error));
             continue;
@@ -298,7 +319,7 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn
                 break;
             }
             let full = batch.len() >= BATCH_MAX || started.elapsed() >= BATCH_TIME_MAX;
-            next = if full { None } else { queue.try_recv().ok() };
+            next = if full { None } else { queue.try_iter().find(|work| !work.is_abandoned()) };
         }
         let committed = match lost {
             None => session.commit(if is_changed { at_commit() } else { Fate::Done }),
@@ -321,6 +342,9 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, at_commit: &dyn
 fn read_loop(session: Session, queue: &Receiver<Box<dyn Work>>) {
     let session = Rc::new(session);
     while let Ok(mut work) = queue.recv() {
+        if work.is_abandoned() {
+            continue;
+        }
         let begun = session.run("BEGIN");
         if begun.is_ok() {
             work.run(&session);

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use db::scratch::Scratch;
 use db::{Db, Engine, Error, Fate, Migration, OnConstraint, Tx, jobs, sql};
+use futures_util::future::join_all;
 use kernel::{Code, Refusal};
 
 const JOBS: &str = "CREATE TABLE jobs (kind TEXT NOT NULL, subject TEXT NOT NULL, lane TEXT NOT NULL, due_at BIGINT NOT NULL,
@@ -12,6 +13,7 @@ const JOBS: &str = "CREATE TABLE jobs (kind TEXT NOT NULL, subject TEXT NOT NULL
    PRIMARY KEY (kind, subject));
  CREATE INDEX jobs_due ON jobs (due_at) WHERE stuck_at IS NULL;
  CREATE INDEX jobs_held ON jobs (lease_until, lane) WHERE lease_until > 0;
+ CREATE TABLE job_holds (token TEXT PRIMARY KEY, until BIGINT NOT NULL);
 ";
 const THINGS: &str =
     "CREATE TABLE things (id TEXT PRIMARY KEY, name TEXT NOT NULL, n BIGINT NOT NULL CONSTRAINT n_not_negative CHECK (n >= 0), raw BYTEA);
@@ -346,4 +348,119 @@ async fn the_fate_of_a_commit_is_what_its_caller_hears_and_what_is_kept() {
     let refused = db.write(async |_| Err::<(), _>(Refusal::new(Code::OrderState).into())).await;
     assert_eq!(refused.unwrap_err().code(), Some(Code::OrderState));
     assert_eq!(names(&db).await, ["a", "c"]);
+}
+
+/// So many steps that a statement takes a while on either engine.
+const SLOW_STEPS: i64 = 2_000_000;
+
+async fn be_slow(tx: &mut Tx) -> db::Result<()> {
+    let slow = sql!(
+        "WITH RECURSIVE steps (n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM steps WHERE n < $1)
+         SELECT CAST(COUNT(*) AS BIGINT) FROM steps"
+    );
+    assert_eq!(tx.one::<(i64,)>(slow, &[&SLOW_STEPS]).await?.0, SLOW_STEPS);
+    Ok(())
+}
+
+/// The one transaction of a long job begins before the job is held and ends after its first lease.
+#[tokio::test]
+async fn a_job_that_outlasts_its_lease_is_done_once_by_who_holds_it() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| jobs::enqueue(tx, "statement", &"x", "", 0).await).await.unwrap();
+    let claim =
+        async |token: &'static str, wall| db.write(async move |tx| jobs::claim(tx, 0, wall, 60, token, 10, 10).await).await.unwrap();
+    let lease = claim("one", 1_000).await.remove(0);
+    let long = db.write(async move |tx| {
+        be_slow(tx).await?;
+        add(tx, "x", "effect", 1).await?;
+        jobs::finish(tx, &lease).await
+    });
+    let meanwhile = async {
+        db.write(async |tx| jobs::hold(tx, "one", 1_080).await).await.unwrap();
+        db.write(async |tx| jobs::hold(tx, "one", 1_100).await).await.unwrap();
+        claim("two", 1_090).await
+    };
+    let (done, taken) = tokio::join!(long, meanwhile);
+    done.unwrap();
+    assert_eq!(taken, []);
+    assert_eq!(names(&db).await, ["effect"]);
+}
+
+#[tokio::test]
+async fn a_job_whose_holder_died_is_taken_over_when_the_hold_ends() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| jobs::enqueue(tx, "statement", &"x", "", 0).await).await.unwrap();
+    let claim =
+        async |token: &'static str, wall| db.write(async move |tx| jobs::claim(tx, 0, wall, 60, token, 10, 10).await).await.unwrap();
+    assert_eq!(claim("one", 1_000).await.len(), 1);
+    db.write(async |tx| jobs::hold(tx, "one", 1_100).await).await.unwrap();
+    assert_eq!(claim("two", 1_100).await, []);
+    assert_eq!(claim("two", 1_101).await.len(), 1);
+    db.write(async |tx| jobs::forget_holds(tx, 1_101).await).await.unwrap();
+    let (held,): (i64,) = db.read(async |tx| tx.one(sql!("SELECT CAST(COUNT(*) AS BIGINT) FROM job_holds"), &[]).await).await.unwrap();
+    assert_eq!(held, 0);
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_more_is_not_begun() {
+    let (_scratch, db) = open().await;
+    if db.engine() == Engine::Postgres {
+        // There the closures begin side by side; the pool of connections is what they wait for.
+        return;
+    }
+    let busy = db.write(be_slow);
+    let abandoned = async {
+        let write = db.write(async |tx| add(tx, "a", "abandoned", 1).await);
+        let given_up = tokio::time::timeout(std::time::Duration::ZERO, write).await;
+        assert!(given_up.is_err(), "the writer is busy");
+    };
+    let (busy, ()) = tokio::join!(busy, abandoned);
+    busy.unwrap();
+    db.write(async |tx| add(tx, "b", "wanted", 1).await).await.unwrap();
+    assert_eq!(names(&db).await, ["wanted"]);
+}
+
+#[tokio::test]
+async fn more_than_can_wait_is_refused_at_once_and_what_waits_is_done() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| add(tx, "a", "one", 0).await).await.unwrap();
+    let slow = db.write(be_slow);
+    let many = join_all((0..6_000).map(|_| db.write(async |tx| tx.one::<(i64,)>(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await)));
+    let (slow, done) = tokio::join!(slow, many);
+    slow.unwrap();
+    let refused =
+        done.iter().filter(|one| matches!(one, Err(Error::Unavailable(why)) if why.contains("too many transactions wait"))).count();
+    let fine = done.iter().filter(|one| one.is_ok()).count();
+    let all_answered = db.engine() == Engine::Postgres || refused + fine == done.len();
+    assert!(refused > 0 && fine > 0 && all_answered, "{refused} refused, {fine} done");
+}
+
+#[tokio::test]
+async fn a_commit_lasts_and_many_that_wait_share_it() {
+    let (scratch, _) = open().await;
+    let db = Db::open(db::Options { durability: db::Durability::Full, ..scratch.options.clone() }).await.unwrap();
+    if db.engine() == Engine::Postgres {
+        let setting = db.write(async |tx| tx.run_text("SHOW synchronous_commit").await).await.unwrap();
+        assert_eq!(setting, ["on"]);
+        return;
+    }
+    let setting = db.write(async |tx| tx.run_text("PRAGMA synchronous").await).await.unwrap();
+    assert_eq!(setting, ["2"], "FULL: the log reaches the disk before an answer does");
+    let log = |db: &Db| match db.location() {
+        db::Location::Sqlite(path) => std::fs::metadata(format!("{}-wal", path.display())).map_or(0, |it| it.len()),
+        db::Location::Postgres(_) => 0,
+    };
+    let before = log(&db);
+    let busy = db.write(async |tx| be_slow(tx).await);
+    let many = join_all((0..100).map(|n| db.write(async move |tx| add(tx, &format!("m{n:03}"), &format!("n{n}"), n).await)));
+    let (busy, many) = tokio::join!(busy, many);
+    busy.unwrap();
+    assert!(many.iter().all(Result::is_ok));
+    let together = log(&db) - before;
+    let before = log(&db);
+    for n in 0..100 {
+        db.write(async move |tx| add(tx, &format!("s{n:03}"), &format!("t{n}"), n).await).await.unwrap();
+    }
+    let apart = log(&db) - before;
+    assert!(together * 5 < apart, "one commit writes each page once: {together} bytes instead of {apart}");
 }

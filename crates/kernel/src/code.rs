@@ -56,7 +56,7 @@ codes! {
     BodyTooLarge "body-too-large" Limited,
     /// A field breaks its rule. `field`, `rule`.
     FieldInvalid "field-invalid" Invalid,
-    /// A query parameter or path segment is wrong. `field`, `detail`.
+    /// A query parameter or path segment is wrong. `field`, and `rule` or `detail`.
     ParameterInvalid "parameter-invalid" Invalid,
     /// The content type is not `application/json`.
     MediaTypeUnsupported "media-type-unsupported" Invalid,
@@ -72,6 +72,8 @@ codes! {
     RoleMissing "role-missing" Forbidden,
     /// The token's scopes do not allow this. `permission`.
     ScopeMissing "scope-missing" Forbidden,
+    /// An API token was shown for something that only a person who has signed in may do.
+    SessionNeeded "session-needed" Forbidden,
     /// Too many requests. `seconds`.
     TooManyRequests "too-many-requests" Limited,
     /// The `If-Match` does not fit: someone else changed the thing meanwhile.
@@ -103,6 +105,8 @@ codes! {
     ClockNotSandbox "clock-not-sandbox" Conflict,
     /// The clock only moves forward.
     ClockBackwards "clock-backwards" Invalid,
+    /// The clock does not go that far. `latest`.
+    ClockTooFar "clock-too-far" Invalid,
     /// Somebody else is moving the clock right now.
     ClockBusy "clock-busy" Conflict,
     // ---- accounts ----
@@ -143,7 +147,7 @@ codes! {
     PriceMissing "price-missing" Invalid,
     /// The quantity is outside its bounds. `min`, `max`, `step`.
     QuantityInvalid "quantity-invalid" Invalid,
-    /// The production address is not allowed. `detail`.
+    /// The production address is not allowed. `reason`.
     AddressRefused "address-refused" Invalid,
     /// The production address or key is still used by a product.
     AddressInUse "address-in-use" Conflict,
@@ -180,9 +184,9 @@ codes! {
     RenewalChangeTooEarly "renewal-change-too-early" Conflict,
     /// A renewal that changes it is paid for and has not begun.
     RenewalChangePending "renewal-change-pending" Conflict,
-    /// The seller's server does not allow this change. `detail`.
+    /// The seller's server does not allow this change. `verdict`, and `result_code` when it gave one.
     SellerRefuses "seller-refuses" Conflict,
-    /// The seller's server does not answer; try later. `detail`.
+    /// The seller's server does not answer; try later. `verdict`, and `result_code` when it gave one.
     SellerUnreachable "seller-unreachable" Unavailable,
     /// The refund window is over. `days`.
     RefundWindowOver "refund-window-over" Conflict,

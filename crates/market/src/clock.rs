@@ -4,9 +4,18 @@
 //! [`crate::Market`] and the runner), who holds a lease.
 
 use db::{Db, Result, Tx, sql};
-use kernel::{Code, Refusal};
+use kernel::{Code, Ctx, Refusal};
+use serde_json::json;
 
+use crate::audit;
 use crate::market::Mode;
+
+/// The latest moment that a sandbox clock goes to, market ms UTC: the end of the year 2999 (ours). What is reckoned from there, such as the end
+/// of a subscription, stays far inside what the calendar can name.
+pub const SANDBOX_LATEST_MS: i64 = 32_503_680_000_000 - 1;
+
+/// What the audit calls the clock.
+const AUDIT_SUBJECT: &str = "sandbox-clock";
 
 /// Where market time comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,24 +79,32 @@ impl Clock {
     ///
     /// # Errors
     /// [`Code::ClockNotSandbox`].
-    pub async fn set_ticking(self, tx: &mut Tx, wall: i64, ticking: Ticking) -> Result<()> {
+    pub async fn set_ticking(self, tx: &mut Tx, ctx: &Ctx, ticking: Ticking) -> Result<()> {
         self.sandbox_only()?;
-        let now = read(tx, wall).await?.now;
+        let now = read(tx, ctx.wall).await?.now;
         let since = match ticking {
-            Ticking::Ticks => Some(wall),
+            Ticking::Ticks => Some(ctx.wall),
             Ticking::Stands => None,
         };
-        tx.execute(sql!("UPDATE sandbox_clock SET base_at = $1, ticking_since = $2 WHERE id = 1"), &[&now, &since]).await.map(drop)
+        tx.execute(sql!("UPDATE sandbox_clock SET base_at = $1, ticking_since = $2 WHERE id = 1"), &[&now, &since]).await?;
+        audit::record(tx, ctx, "clock.set", &AUDIT_SUBJECT, &json!({ "ticking": since.is_some() })).await
+    }
+
+    /// Notes who has the clock moved, and where to.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub(crate) async fn note_move(self, tx: &mut Tx, ctx: &Ctx, to: i64) -> Result<()> {
+        audit::record(tx, ctx, "clock.advanced", &AUDIT_SUBJECT, &json!({ "from": ctx.now, "to": to })).await
     }
 
     /// Sets the sandbox clock to a new, empty market's beginning, before anything has happened in it.
     ///
     /// # Errors
-    /// [`Code::ClockNotSandbox`]; [`Code::ClockBackwards`] once the ledger holds a transaction.
+    /// [`Code::ClockNotSandbox`]; [`Code::ClockBackwards`] once the audit holds an entry.
     pub async fn begin_at(self, tx: &mut Tx, at: i64) -> Result<()> {
         self.sandbox_only()?;
-        let (used,): (i64,) = tx.one(sql!("SELECT CAST(COUNT(*) AS BIGINT) FROM accounts"), &[]).await?;
-        if used > 0 {
+        if audit::has_entries(tx).await? {
             return Err(Refusal::new(Code::ClockBackwards).into());
         }
         tx.execute(sql!("UPDATE sandbox_clock SET base_at = $1, ticking_since = NULL WHERE id = 1"), &[&at]).await.map(drop)

@@ -33,6 +33,6 @@ pub mod subscriptions;
 pub mod vault;
 pub mod views;
 
-pub use clock::{Clock, ClockReport, Ticking};
+pub use clock::{Clock, ClockReport, SANDBOX_LATEST_MS, Ticking};
 pub use machine::MachineTime;
 pub use market::{MIGRATIONS, Market, Mode, Setup, market_id, opens_with};

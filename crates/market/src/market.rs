@@ -31,6 +31,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     8 "0008_delivery",
     9 "0009_settlement",
     10 "0010_signed_heads",
+    11 "0011_upkeep",
 ];
 
 kernel::words! {

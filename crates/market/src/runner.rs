@@ -4,17 +4,19 @@
 //! clock has one mover at a time: it goes from one due moment to the next and does what is due there, one after another, so that a year
 //! passes as it would have, in moments ([`advance`]).
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use db::jobs::{self, Lease};
 use db::{Error, Result, Tx};
-use kernel::{Actor, Code, Locale, Refusal};
+use futures_util::FutureExt;
+use kernel::{Actor, Code, Ctx, Locale, Refusal};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, SANDBOX_LATEST_MS};
 use crate::market::Market;
 use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
 
@@ -22,6 +24,10 @@ use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, orders,
 const LEASE_MIN_MS: i64 = 60_000;
 /// How much longer than a call to a seller a job is held: for what is read before the call, and written down after it, on a busy database (ours).
 const LEASE_MARGIN_MS: i64 = 45_000;
+/// How often a job that takes long is held anew: often enough that one try may fail.
+const HOLD_EVERY: Duration = Duration::from_secs(20);
+/// Rows that the upkeep removes in one transaction: others wait no longer than for one of these.
+const FORGET_ROUND: i64 = 1_000;
 /// How long the mover of a sandbox clock holds it without a sign of life: so long a sandbox stands still when its process was killed.
 const MOVER_LEASE_MS: i64 = 10_000;
 /// How often the mover gives a sign of life, however long one job takes.
@@ -87,7 +93,9 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
         });
         if market.machine().now() - last_upkeep > kernel::HOUR_MS {
             last_upkeep = market.machine().now();
-            upkeep(&market).await;
+            if let Err(error) = upkeep(&market).await {
+                tracing::warn!(%error, "the hourly upkeep failed and is done again in an hour");
+            }
         }
         while running.try_join_next().is_some() {}
         let rest = if busy { Duration::ZERO } else { REST };
@@ -100,18 +108,18 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
     while running.join_next().await.is_some() {}
 }
 
-/// What is done once an hour: the month's settlement is in the queue; old idempotency keys and sessions are not kept.
-async fn upkeep(market: &Market) {
-    let wall = market.machine().now();
-    let done = async {
-        let now = market.ctx(Actor::System("runner"), Locale::En).await?.now;
-        schedule(market, now).await?;
-        market.db().write(async move |tx| idempotency::forget_old(tx, wall, 10_000).await).await?;
-        market.db().write(async move |tx| accounts::forget_old_sessions(tx, wall, 10_000).await).await
-    };
-    if let Err(error) = done.await {
-        tracing::warn!(%error, "the hourly upkeep failed and is done again in an hour");
-    }
+/// What is done once an hour: the month's settlement is in the queue; old idempotency keys, sessions and holds of jobs are not kept, however
+/// many there are.
+///
+/// # Errors
+/// Those of the database; what was removed until then is gone.
+pub async fn upkeep(market: &Market) -> Result<()> {
+    let (wall, db) = (market.machine().now(), market.db());
+    let now = market.ctx(Actor::System("runner"), Locale::En).await?.now;
+    schedule(market, now).await?;
+    while db.write(async move |tx| idempotency::forget_old(tx, wall, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
+    while db.write(async move |tx| accounts::forget_old_sessions(tx, wall, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
+    db.write(async move |tx| jobs::forget_holds(tx, wall).await).await
 }
 
 /// One round in production; true when there may be more to do at once.
@@ -175,12 +183,24 @@ pub enum To {
 /// Moves a sandbox clock forward to `to` and does everything that is due on the way, in order, each dated by its own time.
 ///
 /// # Errors
-/// [`Code::ClockNotSandbox`]; [`Code::ClockBackwards`]; [`Code::ClockBusy`] when somebody else keeps moving it.
-pub async fn advance(market: &Market, to: To, mut tell: impl FnMut(Progress)) -> Result<Progress> {
+/// [`Code::ClockNotSandbox`]; [`Code::ClockBackwards`]; [`Code::ClockTooFar`]; [`Code::ClockBusy`] when somebody else keeps moving it.
+pub async fn advance(market: &Market, to: To, tell: impl FnMut(Progress)) -> Result<Progress> {
+    advance_for(market, None, to, tell).await
+}
+
+/// As [`advance`], by the order of whoever acts in `ctx`, which the audit keeps.
+///
+/// # Errors
+/// As [`advance`].
+pub async fn advance_by_order(market: &Market, ctx: &Ctx, to: i64, tell: impl FnMut(Progress)) -> Result<Progress> {
+    advance_for(market, Some(ctx), To::Moment(to), tell).await
+}
+
+async fn advance_for(market: &Market, order: Option<&Ctx>, to: To, mut tell: impl FnMut(Progress)) -> Result<Progress> {
     let mover = hex::encode(market.entropy().bytes::<8>());
     take_clock(market, &mover).await?;
     let outcome = {
-        let driven = drive(market, &mover, to, &mut tell);
+        let driven = drive(market, order, &mover, to, &mut tell);
         tokio::pin!(driven);
         loop {
             tokio::select! {
@@ -223,13 +243,21 @@ async fn hold_clock(market: &Market, mover: &str) {
     }
 }
 
-async fn drive(market: &Market, mover: &str, to: To, tell: &mut impl FnMut(Progress)) -> Result<Progress> {
+async fn drive(market: &Market, order: Option<&Ctx>, mover: &str, to: To, tell: &mut impl FnMut(Progress)) -> Result<Progress> {
     let start = market.ctx(Actor::System("clock"), Locale::En).await?.now;
     let to = match to {
         To::Moment(to) if to < start => return Err(Refusal::new(Code::ClockBackwards).into()),
+        To::Moment(to) if to > SANDBOX_LATEST_MS => {
+            let latest = market.edition().zone.readable_minute(SANDBOX_LATEST_MS);
+            return Err(Refusal::new(Code::ClockTooFar).with("latest", latest).into());
+        }
         To::Moment(to) => to,
         To::Now => start,
     };
+    if let Some(order) = order {
+        let (clock, ctx) = (*market.clock(), order.at(start));
+        market.db().write(async move |tx| clock.note_move(tx, &ctx, to).await).await?;
+    }
     let mut progress = Progress { now: start, ..Progress::default() };
     schedule(market, start).await?;
     // What is done on the way is sealed on the way, so that each hour has its own.
@@ -407,9 +435,8 @@ async fn claim(market: &Market, now: i64, limit: i64, lane_max: i64) -> Result<V
     market.db().write(async move |tx| jobs::claim(tx, now, wall, lease, &token, limit, lane_max).await).await
 }
 
-/// Carries out one job; a fault puts it back for later.
-async fn work(market: &Market, lease: &Lease, now: i64) {
-    let outcome = match lease.job.kind.as_str() {
+async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
+    match lease.job.kind.as_str() {
         crate::calls::CALL_JOB => delivery::carry_out(market, lease, now).await,
         delivery::INFO_JOB => delivery::fetch_info(market, lease, now).await,
         settlement::MONTH_JOB => settlement::run_month_job(market, lease, now).await,
@@ -417,7 +444,37 @@ async fn work(market: &Market, lease: &Lease, now: i64) {
         settlement::SELLER_JOB => settlement::run_seller_job(market, lease, now).await,
         ledger::HEAD_JOB => ledger::run_head_job(market, lease, now).await,
         other => Err(Error::broken(format!("no part of this program carries out jobs of the kind {other}"))),
-    };
+    }
+}
+
+/// A panic is a fault like any other: noted with the job and counted, so that the operator hears of a job that always ends so.
+async fn unpanicked(work: impl Future<Output = Result<()>>) -> Result<()> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Err(Error::broken(format!("a job panicked: {}", text.unwrap_or("without a message"))))
+    })
+}
+
+/// Holds a job for as long as `work` lasts: one that takes longer than its lease must not be taken over, begin anew, and never end.
+async fn held<T>(market: &Market, lease: &Lease, every: Duration, work: impl Future<Output = T>) -> T {
+    tokio::pin!(work);
+    loop {
+        tokio::select! {
+            outcome = &mut work => return outcome,
+            () = tokio::time::sleep(every) => {
+                let token = lease.token.clone();
+                let until = market.machine().now() + LEASE_MIN_MS;
+                if let Err(error) = market.db().write(async move |tx| jobs::hold(tx, &token, until).await).await {
+                    tracing::warn!(%error, kind = lease.job.kind, subject = lease.job.subject, "a job may be lost to another worker");
+                }
+            }
+        }
+    }
+}
+
+/// Carries out one job; a fault puts it back for later.
+async fn work(market: &Market, lease: &Lease, now: i64) {
+    let outcome = held(market, lease, HOLD_EVERY, unpanicked(carry_out(market, lease, now))).await;
     let Err(error) = outcome else { return };
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     let why = cause.as_ref().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
@@ -430,5 +487,18 @@ async fn work(market: &Market, lease: &Lease, now: i64) {
         Err(error) => {
             tracing::error!(kind, subject, why, %error, "a job failed, which could not be noted; it is tried again when its lease ends");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_of_a_job_is_a_fault_with_its_message() {
+        let outcome = unpanicked(async { std::panic::panic_any("the seller's answer has no end") }).await;
+        let Err(Error::Broken(fault)) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(fault.to_string(), "a job panicked: the seller's answer has no end");
+        assert!(unpanicked(async { Ok(()) }).await.is_ok());
     }
 }

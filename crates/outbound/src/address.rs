@@ -62,6 +62,20 @@ pub enum UrlRefused {
     Address(IpAddr),
 }
 
+impl UrlRefused {
+    /// A stable word for translations.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::TooLong => "too-long",
+            Self::Scheme(_) => "scheme",
+            Self::Credentials => "credentials",
+            Self::Address(_) => "not-public",
+        }
+    }
+}
+
 /// Checks a URL before it is registered or called. A name is not resolved here; its addresses are checked on every call.
 ///
 /// # Errors

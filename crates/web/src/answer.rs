@@ -6,8 +6,8 @@ use http::{HeaderValue, StatusCode};
 use market::page::Page;
 use serde::Serialize;
 
-use crate::extract::{Json, seal_cursor};
-use crate::problem::ApiError;
+use crate::extract::{Json, Made, seal_cursor};
+use crate::problem::{ApiError, ApiResult};
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
@@ -63,6 +63,13 @@ impl<T: Serialize> IntoResponse for Created<T> {
         }
         response
     }
+}
+
+/// What was made under a key (see [`crate::extract::MayOnce`]) below the path `under`, as it was kept: with its address and the tag of its version.
+pub(crate) fn created<T: Serialize>(under: &str, made: Made<T>) -> ApiResult<Tagged<Created<Made<T>>>> {
+    let shown = serde_json::to_value(&made)?;
+    let location = format!("{under}/{}", shown["id"].as_str().unwrap_or_default());
+    Ok(Tagged::new(shown["version"].as_i64().unwrap_or_default(), Created::at(location, made)))
 }
 
 /// Something that two people may edit: with the `ETag` of its version.

@@ -78,6 +78,25 @@ impl FromRequestParts<AppState> for SignedIn {
     }
 }
 
+/// Somebody who has signed in by themselves, and no program with an API token: for what makes, ends and names sign-ins.
+#[derive(Debug)]
+pub struct InPerson {
+    /// Who, and what they may do.
+    pub principal: Principal,
+    /// The circumstances of the act.
+    pub ctx: Ctx,
+}
+
+impl FromRequestParts<AppState> for InPerson {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let SignedIn { principal, ctx } = SignedIn::from_request_parts(parts, app).await?;
+        principal.require_session()?;
+        Ok(Self { principal, ctx })
+    }
+}
+
 async fn authenticate(parts: &Parts, app: &AppState) -> ApiResult<Principal> {
     let token = shown_token(parts)?;
     Ok(accounts::authenticate(app.market(), &token, wall_now()).await?)

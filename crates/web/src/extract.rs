@@ -159,8 +159,8 @@ impl FromRequestParts<AppState> for Paging {
         let asked: PagingQuery = parse_query(parts)?;
         let limit = asked.limit.unwrap_or(PAGE_DEFAULT);
         if !(1..=PAGE_MAX).contains(&limit) {
-            let detail = format!("a number from 1 to {PAGE_MAX} was wanted");
-            return Err(Refusal::new(Code::ParameterInvalid).with("field", "limit").with("detail", detail).into());
+            let rule = format!("range:1-{PAGE_MAX}");
+            return Err(Refusal::new(Code::ParameterInvalid).with("field", "limit").with("rule", rule).into());
         }
         let after = asked.cursor.as_deref().map_or(Ok(String::new()), open_cursor)?;
         Ok(Self(PageRequest { after, limit }))
@@ -205,9 +205,36 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Once<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &AppState) -> ApiResult<Self> {
-        let given = request.headers().get(IDEMPOTENCY_KEY);
-        let key = given.ok_or_else(|| ApiError::refused(Code::IdempotencyKeyMissing))?;
-        let key = key.to_str().unwrap_or_default().to_owned();
+        let MayOnce { body, key, fingerprint } = MayOnce::from_request(request, app).await?;
+        let key = key.ok_or_else(|| ApiError::refused(Code::IdempotencyKeyMissing))?;
+        Ok(Self { body, key, fingerprint })
+    }
+}
+
+/// An act that is done once however often it is sent, if the caller gives a key: where a repeat does no harm that cannot be undone.
+#[derive(Clone, Debug)]
+pub struct MayOnce<T> {
+    /// The body.
+    pub body: T,
+    key: Option<String>,
+    fingerprint: [u8; 32],
+}
+
+/// The header of such an act.
+#[derive(Debug, utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct MayOnceHeader {
+    /// A value of your own for this act, 1 to 128 visible ASCII characters: with it, the same request again gives the first answer again.
+    #[param(rename = "Idempotency-Key", max_length = 128, required = false)]
+    #[allow(dead_code)]
+    key: Option<String>,
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for MayOnce<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> ApiResult<Self> {
+        let key = request.headers().get(IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap_or_default().to_owned());
         let json = is_json(request.headers());
         let mut fingerprint = Sha256::new();
         fingerprint.update(request.method().as_str());
@@ -232,6 +259,43 @@ impl<T> Once<T> {
     pub fn open(self, account: AccountId) -> Result<(IdempotencyKey, T), Refusal> {
         Ok((IdempotencyKey::new(account.to_string(), &self.key, self.fingerprint)?, self.body))
     }
+}
+
+impl<T> MayOnce<T> {
+    /// The key of this act for `account`, if there is one, and what to do.
+    ///
+    /// # Errors
+    /// [`Code::IdempotencyKeyInvalid`].
+    pub fn open(self, account: AccountId) -> Result<(Option<IdempotencyKey>, T), Refusal> {
+        let key = self.key.map(|key| IdempotencyKey::new(account.to_string(), &key, self.fingerprint)).transpose()?;
+        Ok((key, self.body))
+    }
+}
+
+/// As [`once`] when there is a key; otherwise does `act`.
+///
+/// # Errors
+/// As [`once`].
+pub async fn may_once<T: Serialize>(
+    tx: &mut db::Tx,
+    ctx: &kernel::Ctx,
+    key: Option<&IdempotencyKey>,
+    act: impl AsyncFnOnce(&mut db::Tx) -> db::Result<T>,
+) -> db::Result<Made<T>> {
+    match key {
+        Some(key) => Ok(Made::Kept(once(tx, ctx, key, act).await?)),
+        None => Ok(Made::Now(act(tx).await?)),
+    }
+}
+
+/// What [`may_once`] gives.
+#[derive(Clone, Debug, Serialize)]
+#[serde(untagged)]
+pub enum Made<T> {
+    /// What was made just now, without a key.
+    Now(T),
+    /// What is kept under the key.
+    Kept(Value),
 }
 
 /// Does `act` unless it was done under this key, and keeps its answer as it is sent.

@@ -33,6 +33,7 @@ use axum::routing::get;
 use db::Tx;
 use kernel::Entropy;
 use market::Market;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
@@ -51,6 +52,8 @@ struct Inner {
     limits: Limits,
     metrics: Metrics,
     entropy: Entropy,
+    /// A place for each request that is answered at the same time.
+    places: Semaphore,
 }
 
 /// What every handler may use. Cheap to clone.
@@ -64,7 +67,8 @@ impl AppState {
     /// When the metrics cannot be set up: a fault of this crate.
     pub fn new(market: Market, settings: Settings) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let (limits, metrics, entropy) = (Limits::new(&settings), Metrics::new()?, market.entropy());
-        Ok(Self(Arc::new(Inner { market, settings, limits, metrics, entropy })))
+        let places = Semaphore::new(usize::try_from(settings.requests_at_once.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS));
+        Ok(Self(Arc::new(Inner { market, settings, limits, metrics, entropy, places })))
     }
 
     /// The market.
@@ -107,6 +111,11 @@ impl AppState {
         F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
     {
         Ok(self.0.market.db().read(work).await?)
+    }
+
+    /// A place for a request, until it is dropped; none when all are taken.
+    pub(crate) fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.places.try_acquire().ok()
     }
 
     fn entropy(&self) -> &Entropy {

@@ -15,7 +15,7 @@ use kernel::{Code, RequestId};
 use tracing::Instrument;
 
 use crate::AppState;
-use crate::problem::{ApiError, Failure, render};
+use crate::problem::{ApiError, ApiResult, Failure, render};
 use crate::scope::Scope;
 
 /// The header that carries the request id.
@@ -23,6 +23,8 @@ pub(crate) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// What the API explorer needs: its own scripts and the inline styles that it makes.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
                            connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What load balancers and collectors ask for, again and again.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 /// An answer that is data and never a page.
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
@@ -42,16 +44,27 @@ pub(crate) async fn observe(State(app): State<AppState>, mut request: Request, n
     let route = request.extensions().get::<MatchedPath>().map_or_else(|| "unmatched".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!("request", %request_id, %method, route);
 
-    let answered = tokio::time::timeout(app.settings().request_timeout, next.run(request)).instrument(span.clone()).await;
+    let answered = answer(&app, &path, request, next).instrument(span.clone()).await;
     let _in_span = span.enter();
-    let late = |_| ApiError::Unavailable("the request took longer than its limit".to_owned()).into_response();
-    let mut response = as_problem(answered.unwrap_or_else(late), &scope);
+    let mut response = as_problem(answered.unwrap_or_else(IntoResponse::into_response), &scope);
     dress(&mut response, &path, request_id);
 
     let took = begun.elapsed();
     app.metrics().request(&method, &route, response.status(), took);
     tracing::info!(status = response.status().as_u16(), ms = millis(took), "answered");
     response
+}
+
+/// Runs the handlers, if there is a place and as long as there is time.
+async fn answer(app: &AppState, path: &str, request: Request, next: Next) -> ApiResult<Response> {
+    // Who watches the process must see it when it is busy.
+    let _place = if PROBES.contains(&path) { None } else { Some(app.place().ok_or_else(|| unavailable("too many requests at once"))?) };
+    let answered = tokio::time::timeout(app.settings().request_timeout, next.run(request)).await;
+    answered.map_err(|_| unavailable("the request took longer than its limit"))
+}
+
+fn unavailable(why: &str) -> ApiError {
+    ApiError::Unavailable(why.to_owned())
 }
 
 fn millis(took: Duration) -> u64 {
@@ -122,7 +135,6 @@ mod tests {
     use super::*;
     use crate::Settings;
     use crate::extract::Json;
-    use crate::problem::ApiResult;
 
     async fn panics() -> ApiResult<()> {
         std::panic::panic_any("a secret of the code");
@@ -137,6 +149,12 @@ mod tests {
     }
 
     async fn answer(request: Request) -> (StatusCode, Value) {
+        let (_, mut answers) = answers(Settings::default(), vec![request]).await;
+        answers.remove(0)
+    }
+
+    /// What is answered to requests that come at the same time, in their order.
+    async fn answers(settings: Settings, requests: Vec<Request>) -> (Scratch, Vec<(StatusCode, Value)>) {
         let scratch = Scratch::new(MIGRATIONS).await.unwrap();
         let setup = Setup {
             db: db::Db::open(scratch.options.clone()).await.unwrap(),
@@ -146,13 +164,21 @@ mod tests {
             entropy: Entropy::from_seed([42; 32]),
             outbound: outbound::Client::new(outbound::Settings::default()).unwrap(),
         };
-        let settings = Settings { request_timeout: Duration::from_millis(50), ..Settings::default() };
+        let settings = Settings { request_timeout: Duration::from_millis(50), ..settings };
         let state = AppState::new(Market::open(setup).await.unwrap(), settings).unwrap();
         let routes = Router::new().route("/panics", get(panics)).route("/hangs", get(hangs)).route("/takes", post(takes));
-        let response = crate::layered(routes, &state).with_state(state).oneshot(request).await.unwrap();
-        let status = response.status();
-        let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        let routes = routes.route("/healthz", get(async || "ok"));
+        let router = crate::layered(routes, &state).with_state(state);
+        let answered = requests.into_iter().map(|request| {
+            let router = router.clone();
+            async move {
+                let response = router.oneshot(request).await.unwrap();
+                let status = response.status();
+                let bytes = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+                (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+            }
+        });
+        (scratch, futures_util::future::join_all(answered).await)
     }
 
     fn request(method: &str, path: &str, content_type: &str, body: impl Into<Body>) -> Request {
@@ -171,6 +197,17 @@ mod tests {
     async fn a_request_that_takes_too_long_may_be_tried_again() {
         let (status, problem) = answer(request("GET", "/hangs", "", "")).await;
         assert_eq!((status, &problem["code"]), (StatusCode::SERVICE_UNAVAILABLE, &Value::from("unavailable")));
+    }
+
+    #[tokio::test]
+    async fn one_request_too_many_at_once_is_told_to_come_back_and_who_watches_is_let_in() {
+        let settings = Settings { requests_at_once: std::num::NonZeroU32::MIN, ..Settings::default() };
+        let requests =
+            [request("GET", "/hangs", "", ""), request("POST", "/takes", "application/json", "{}"), request("GET", "/healthz", "", "")];
+        let (_, answers) = answers(settings, requests.into()).await;
+        let statuses: Vec<_> = answers.iter().map(|(status, _)| status.as_u16()).collect();
+        assert_eq!(statuses, [503, 503, 200], "the first waits too long, the second for nothing, the third is no request of business");
+        assert_eq!(answers[1].1["code"], "unavailable");
     }
 
     #[tokio::test]

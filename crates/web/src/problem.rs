@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
-use kernel::{Class, Code, Refusal};
+use kernel::{Class, Code, Locale, Refusal};
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
+use wire::koogallery_v2::ResultCode;
 
 use crate::extract::Segment;
 use crate::scope::Scope;
@@ -171,13 +172,10 @@ impl Problem {
     pub fn new(refusal: &Refusal, scope: &Scope) -> Self {
         let (locale, code) = (scope.locale(), refusal.code);
         let request_id = scope.request_id().to_string();
-        let mut args = refusal.args.clone();
+        let mut args = explained(refusal, locale);
         let mut errors = Vec::new();
         if code == Code::FieldInvalid {
             errors.extend(broken_field(refusal, |rule| texts::rule(locale, rule)));
-            for (_, value) in args.iter_mut().filter(|(name, _)| *name == "rule") {
-                *value = texts::rule(locale, value);
-            }
         }
         args.push(("request_id", request_id.clone()));
         let detail = texts::detail(locale, code, &args);
@@ -193,6 +191,31 @@ impl Problem {
             args,
         }
     }
+}
+
+/// The values of a refusal as they are put into its text: what is a word of the program becomes one of the reader's language.
+fn explained(refusal: &Refusal, locale: Locale) -> Vec<(&'static str, String)> {
+    let given = |wanted: &str| refusal.args.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+    let mut args: Vec<(&'static str, String)> = refusal
+        .args
+        .iter()
+        .map(|(name, value)| {
+            let text = match *name {
+                "rule" => texts::rule(locale, value),
+                "state" | "reason" => texts::word(locale, name, value),
+                "verdict" => match given("result_code").map(ResultCode::parse) {
+                    Some(code) => texts::result_code(locale, &code),
+                    None => texts::word(locale, name, value),
+                },
+                _ => value.clone(),
+            };
+            (*name, text)
+        })
+        .collect();
+    if let (Code::ParameterInvalid, Some(rule)) = (refusal.code, given("rule")) {
+        args.push(("detail", texts::rule(locale, rule)));
+    }
+    args
 }
 
 fn broken_field(refusal: &Refusal, explain: impl Fn(&str) -> String) -> Option<FieldProblem> {
@@ -279,6 +302,8 @@ fn chain(fault: &(dyn Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use wire::koogallery_v2::Failure;
+
     use super::*;
 
     #[test]
@@ -286,6 +311,92 @@ mod tests {
         assert_eq!(ApiError::from(db::Error::Constraint("x".to_owned())).code(), Code::Internal);
         assert_eq!(ApiError::from(db::Error::Unavailable("disk full".to_owned())).code(), Code::Unavailable);
         assert_eq!(ApiError::from(db::Error::Again).code(), Code::Unavailable);
+    }
+
+    /// Three words of the Latin alphabet one after another: what is left of a sentence that nobody translated.
+    fn has_english_sentence(text: &str) -> bool {
+        let mut run = 0;
+        text.split([' ', '，', '。', '：', '、', '；', '（', '）']).any(|word| {
+            let latin = word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
+            run = if latin { run + 1 } else { 0 };
+            run >= 3
+        })
+    }
+
+    /// Every refusal whose text takes a word of the program.
+    fn with_words() -> Vec<Refusal> {
+        use market::{calls::CallState, catalog, orders, settlement::StatementState, subscriptions::SubscriptionState};
+        fn states<T: ToString>(code: Code, all: &[T]) -> Vec<Refusal> {
+            all.iter().map(|state| Refusal::new(code).with("state", state.to_string())).collect()
+        }
+        let address: std::net::IpAddr = std::net::Ipv4Addr::LOCALHOST.into();
+        let urls = [
+            outbound::UrlRefused::Malformed("relative URL without a base".to_owned()),
+            outbound::UrlRefused::TooLong,
+            outbound::UrlRefused::Scheme("ftp".to_owned()),
+            outbound::UrlRefused::Credentials,
+            outbound::UrlRefused::Address(address),
+        ];
+        let why = || "the connection was closed".to_owned();
+        let failures = [
+            Failure::TimedOut { limit_ms: 5_000 },
+            Failure::ConnectFailed(why()),
+            Failure::TlsFailed(why()),
+            Failure::AddressRefused(why()),
+            Failure::BodyBroken,
+            Failure::BodyTooLarge { limit_bytes: 1 },
+            Failure::Redirect(302),
+            Failure::Status(500),
+            Failure::Empty,
+            Failure::NotUtf8 { declared: "gbk".to_owned() },
+            Failure::Html,
+            Failure::NotJson(why()),
+            Failure::ResultCodeMissing,
+            Failure::ResultCodeNotText { found: "0".to_owned() },
+            Failure::InstanceIdMissing,
+            Failure::InstanceIdTooLong { chars: 65 },
+            Failure::InstanceIdWithComma,
+            Failure::InstanceTaken("i".to_owned()),
+        ];
+        let codes = ResultCode::ALL.into_iter().chain([ResultCode::Other("999999".to_owned())]);
+        let answered = codes.map(|code| Refusal::new(Code::SellerRefuses).with("verdict", "answered").with("result_code", code));
+        [
+            states(Code::OrderState, orders::OrderState::ALL),
+            states(Code::OrderState, orders::LineState::ALL),
+            states(Code::SubscriptionState, SubscriptionState::ALL),
+            states(Code::ProductState, catalog::ProductState::ALL),
+            states(Code::ProductState, catalog::ListingState::ALL),
+            states(Code::ProductState, &["all-editions-retired"]),
+            states(Code::DeliveryState, CallState::ALL),
+            states(Code::StatementState, StatementState::ALL),
+            urls.iter().map(|url| Refusal::new(Code::AddressRefused).with("reason", url.word())).collect(),
+            failures.iter().map(|why| Refusal::new(Code::SellerUnreachable).with("verdict", why.word())).collect(),
+            answered.collect(),
+            vec![Refusal::new(Code::ParameterInvalid).with("field", "limit").with("rule", "range:1-200")],
+        ]
+        .concat()
+    }
+
+    #[test]
+    fn a_chinese_problem_speaks_chinese_to_its_end() {
+        assert!(has_english_sentence("请求无效：the server gave no HTTP answer"));
+        for refusal in with_words() {
+            for locale in [Locale::En, Locale::ZhCn] {
+                let args = explained(&refusal, locale);
+                let detail = texts::detail(locale, refusal.code, &args).unwrap_or_else(|| panic!("{refusal} has no {locale:?} text"));
+                assert!(!detail.contains(" {"), "{detail}");
+                assert!(locale == Locale::En || !has_english_sentence(&detail), "{refusal}: {detail}");
+                let words = refusal.args.iter().filter(|(name, _)| locale == Locale::ZhCn && ["state", "reason", "verdict"].contains(name));
+                for (name, value) in words {
+                    let shown = args.iter().find(|(n, _)| n == name).map(|(_, text)| text);
+                    assert_ne!(shown, Some(value), "{refusal} has no {locale:?} word");
+                }
+            }
+        }
+        let other = |code: &Code| !matches!(code, Code::BodyInvalid | Code::ParameterInvalid);
+        for code in Code::ALL.iter().copied().filter(other) {
+            assert!(!has_english_sentence(&texts::title(Locale::ZhCn, code)), "{code:?}");
+        }
     }
 
     #[test]

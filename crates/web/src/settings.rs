@@ -26,6 +26,9 @@ pub struct Settings {
     pub requests_per_second: NonZeroU32,
     /// How many of these may come at once.
     pub requests_burst: NonZeroU32,
+    /// Requests that are answered at the same time; one more is told to come back. A request holds memory for its body, and a place at the
+    /// database.
+    pub requests_at_once: NonZeroU32,
     /// The proxies whose `X-Forwarded-For` is believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
     /// Which production addresses may be registered: what the outbound client would call.
@@ -40,6 +43,7 @@ impl Default for Settings {
             sign_ins_per_minute: count(20),
             requests_per_second: count(50),
             requests_burst: count(100),
+            requests_at_once: count(2_000),
             trusted_proxies: Vec::new(),
             production_addresses: outbound::Policy::default(),
         }

@@ -1,7 +1,7 @@
 //! The texts of the doors in both languages, from `locales/*/codes.ftl`.
 //!
 //! A message is named by its key: the key of a [`Code`] (its value is the title, its attribute `detail` what to do), `rule-…` for the rules
-//! that fields break. Invariant, held by a test: both languages have every message, and no message uses a value that its code does not give.
+//! that fields break, `state-…`, `reason-…` and `verdict-…` for words of the program. Invariant, held by a test: both languages have every message, and no message uses a value that its code does not give.
 
 use std::sync::LazyLock;
 
@@ -9,6 +9,7 @@ use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use kernel::{Code, Locale};
 use unic_langid::LanguageIdentifier;
+use wire::koogallery_v2::ResultCode;
 
 const ENGLISH: &str = include_str!("../locales/en/codes.ftl");
 const CHINESE: &str = include_str!("../locales/zh-CN/codes.ftl");
@@ -68,6 +69,23 @@ pub fn rule(locale: Locale, rule: &str) -> String {
     text(locale, &format!("rule-{name}"), None, args).unwrap_or_else(|| rule.to_owned())
 }
 
+/// A word of the program, such as the state `in_use`, in the reader's language; itself when no text names it. Messages are named by the kind of
+/// word (`state`, `reason`, `verdict`) and the word.
+#[must_use]
+pub fn word(locale: Locale, kind: &str, word: &str) -> String {
+    text(locale, &format!("{kind}-{word}"), None, std::iter::empty()).unwrap_or_else(|| word.to_owned())
+}
+
+/// What a seller's server said, by the published table of codes.
+#[must_use]
+pub fn result_code(locale: Locale, code: &ResultCode) -> String {
+    let meaning = match locale {
+        Locale::En => code.meaning_en(),
+        Locale::ZhCn => code.meaning_zh(),
+    };
+    format!("{code} {meaning}")
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -123,6 +141,11 @@ mod tests {
         promised
     }
 
+    /// Whether a message is a part of others, and no code's.
+    fn is_part(key: &str) -> bool {
+        ["rule-", "state-", "reason-", "verdict-"].iter().any(|kind| key.starts_with(kind))
+    }
+
     #[test]
     fn both_languages_have_every_code_and_nothing_else() {
         let (english, chinese) = (values_used(ENGLISH), values_used(CHINESE));
@@ -130,7 +153,7 @@ mod tests {
         assert_eq!(keys(&english), keys(&chinese));
         let wanted: BTreeSet<String> =
             Code::ALL.iter().flat_map(|code| [code.key().to_owned(), format!("{}.detail", code.key())]).collect();
-        let found: BTreeSet<String> = keys(&english).into_iter().filter(|key| !key.starts_with("rule-")).collect();
+        let found: BTreeSet<String> = keys(&english).into_iter().filter(|key| !is_part(key)).collect();
         assert_eq!(found, wanted);
     }
 
@@ -139,9 +162,9 @@ mod tests {
         let promised = values_promised();
         for (language, source) in [("en", ENGLISH), ("zh-CN", CHINESE)] {
             for (key, used) in values_used(source) {
-                let allowed = match key.strip_prefix("rule-") {
-                    Some(_) => ["min".to_owned(), "max".to_owned()].into(),
-                    None => match key.split_once('.') {
+                let allowed = match is_part(&key) {
+                    true => ["min".to_owned(), "max".to_owned()].into(),
+                    false => match key.split_once('.') {
                         Some((code, _)) => promised[code].clone(),
                         // A title is shown alone, in lists and mails; it needs nothing.
                         None => BTreeSet::new(),

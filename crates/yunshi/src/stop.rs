@@ -40,6 +40,14 @@ impl Stop {
         self.0.clone()
     }
 
+    /// Never stops.
+    #[cfg(test)]
+    pub(crate) fn never() -> Self {
+        let (sender, receiver) = watch::channel(false);
+        std::mem::forget(sender);
+        Self(receiver)
+    }
+
     /// Returns when it is time to stop.
     pub(crate) async fn wait(mut self) {
         // An error means that the sender has gone, which it does only after it has told.

@@ -96,6 +96,14 @@ pub async fn create_access_key(
     Ok((view, secret_key))
 }
 
+/// A pair of an account, also one that was revoked.
+///
+/// # Errors
+/// [`Code::NotFound`], also for pairs of other accounts.
+pub async fn get_access_key(tx: &mut Tx, account: AccountId, id: AccessKeyId) -> Result<AccessKeyView> {
+    store::access_key(tx, account, id).await?.ok_or_else(|| Refusal::new(Code::NotFound).into())
+}
+
 /// The pairs of an account, oldest first, with the revoked ones.
 ///
 /// # Errors

@@ -126,12 +126,15 @@ pub async fn find_by_name(tx: &mut Tx, name: &str) -> Result<Option<Account>> {
     store::account_by_key(tx, &rules::fold(name)).await
 }
 
-/// All accounts whose names begin with `prefix` (however it is typed), oldest first. For the operator.
+/// All accounts, oldest first; or those whose names begin with `prefix` (however it is typed), by name. For the operator.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn list(tx: &mut Tx, prefix: Option<&str>, page: &PageRequest) -> Result<Page<Account>> {
-    let rows = store::accounts(tx, &rules::fold(prefix.unwrap_or("")), page).await?;
+    let rows = match prefix.map(rules::fold).filter(|prefix| !prefix.is_empty()) {
+        Some(prefix) => store::accounts_by_key(tx, &prefix, page).await?,
+        None => store::accounts(tx, page).await?,
+    };
     Ok(page.cut(rows, |account: &Account| account.id.to_string()))
 }
 

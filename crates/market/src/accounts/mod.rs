@@ -26,7 +26,8 @@ mod token;
 mod user;
 
 pub use access_key::{
-    ACCESS_KEYS_MAX, AccessKeySecret, AccessKeyView, access_keys, create_access_key, revoke_access_key, secret_of, touch_access_key,
+    ACCESS_KEYS_MAX, AccessKeySecret, AccessKeyView, access_keys, create_access_key, get_access_key, revoke_access_key, secret_of,
+    touch_access_key,
 };
 pub use account::{
     Account, AccountKind, NewAccount, admit_seller, create_account, create_operator, dismiss_seller, find_by_name, get, list,
@@ -36,9 +37,9 @@ pub use principal::{Principal, authenticate, principal};
 pub use role::{Audience, Permission, Role};
 pub use session::{
     SESSION_ABSOLUTE_MS, SESSION_SLIDING_MS, SESSIONS_MAX, SessionView, SignedIn, change_password, end_all_sessions, end_session,
-    forget_old_sessions, sessions, sign_in, sign_out,
+    forget_old_sessions, get_session, sessions, sign_in, sign_out,
 };
-pub use token::{NewToken, TOKEN_LIFE_MS_MAX, TOKENS_MAX, TokenView, create_token, revoke_token, tokens};
+pub use token::{NewToken, TOKEN_LIFE_MS_MAX, TOKENS_MAX, TokenView, create_token, get_token, revoke_token, tokens};
 pub use user::{NewUser, User, UserDetails, add_user, disable, enable, get_user, reset_password, set_roles, update_user, users};
 
 /// How often the last use of a session, token or key is written at most: a request must not cost a write.

@@ -48,6 +48,14 @@ impl Principal {
         Err(Refusal::new(code).with("permission", permission))
     }
 
+    /// Refuses who came with an API token: what makes, ends and names sign-ins is not for programs, or a token that leaked would never end.
+    ///
+    /// # Errors
+    /// [`Code::SessionNeeded`].
+    pub fn require_session(&self) -> Result<(), Refusal> {
+        if self.token.is_some() { Err(Refusal::new(Code::SessionNeeded)) } else { Ok(()) }
+    }
+
     /// Refuses unless they may change somebody's roles from `before` to `after`: each role given or taken needs its side's manager.
     ///
     /// # Errors

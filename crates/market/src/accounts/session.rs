@@ -19,7 +19,7 @@ pub const SESSION_SLIDING_MS: i64 = 14 * DAY_MS;
 pub const SESSION_ABSOLUTE_MS: i64 = 90 * DAY_MS;
 /// Live sessions of one person; a further sign-in ends the oldest.
 pub const SESSIONS_MAX: i64 = 20;
-/// Ended sessions are kept this long for questions.
+/// Sessions whose time is over, ended early or not, are kept this long for questions.
 const KEPT_MS: i64 = 90 * DAY_MS;
 /// Characters that are kept of what a client calls itself.
 const CLIENT_CHARS_MAX: usize = 200;
@@ -232,6 +232,14 @@ pub async fn sessions(tx: &mut Tx, user: UserId, wall: i64, page: &PageRequest) 
     Ok(page.cut(rows, |session: &SessionView| session.id.to_string()))
 }
 
+/// A live session of a person.
+///
+/// # Errors
+/// [`Code::NotFound`] when it is not theirs or has ended.
+pub async fn get_session(tx: &mut Tx, user: UserId, session: SessionId, wall: i64) -> Result<SessionView> {
+    store::session(tx, user, session, wall).await?.ok_or_else(|| Refusal::new(Code::NotFound).into())
+}
+
 /// Ends one session of a person.
 ///
 /// # Errors
@@ -251,7 +259,7 @@ pub async fn end_all_sessions(tx: &mut Tx, wall: i64) -> Result<u64> {
     store::end_all_sessions(tx, wall).await
 }
 
-/// Removes sessions that ended more than 90 days ago, at most `limit`.
+/// Removes sessions whose time was over more than 90 days ago, at most `limit`.
 ///
 /// # Errors
 /// Those of the database.

@@ -52,11 +52,12 @@ pub struct NewToken {
 
 /// Makes a token for `principal`; the second value is the token, shown this once.
 ///
-/// Nobody gets more than they have: with an API token one can make a token of the same scopes at most.
+/// Nobody gets more than they have, and no token makes another: it would outlive its own end.
 ///
 /// # Errors
-/// As [`Principal::require`] for a scope that `principal` lacks; [`Code::TooMany`] beyond [`TOKENS_MAX`] live ones; [`Code::FieldInvalid`].
+/// [`Code::SessionNeeded`] for who came with an API token; as [`Principal::require`] for a scope that `principal` lacks; [`Code::TooMany`] beyond [`TOKENS_MAX`] live ones; [`Code::FieldInvalid`].
 pub async fn create_token(tx: &mut Tx, ctx: &Ctx, principal: &Principal, new: NewToken) -> Result<(TokenView, String)> {
+    principal.require_session()?;
     if new.scopes.is_empty() {
         return Err(Refusal::field("scopes", "required").into());
     }
@@ -92,6 +93,14 @@ pub async fn create_token(tx: &mut Tx, ctx: &Ctx, principal: &Principal, new: Ne
 pub async fn tokens(tx: &mut Tx, user: UserId, page: &PageRequest) -> Result<Page<TokenView>> {
     let rows = store::tokens(tx, user, page).await?;
     Ok(page.cut(rows, |token: &TokenView| token.id.to_string()))
+}
+
+/// A token of a person, also one that ended.
+///
+/// # Errors
+/// [`Code::NotFound`] when it is not theirs.
+pub async fn get_token(tx: &mut Tx, user: UserId, token: TokenId) -> Result<TokenView> {
+    store::token(tx, user, token).await?.ok_or_else(|| Refusal::new(Code::NotFound).into())
 }
 
 /// Ends a token of a person at once and for good.

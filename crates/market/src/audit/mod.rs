@@ -1,5 +1,7 @@
 //! Who changed what, when, by which request; and the timelines of subscriptions and orders, which are the same rows by thread.
 //!
+//! Left out: that somebody has read a notice, which is theirs alone and changes nothing for anybody.
+//!
 //! Invariant: rows are only added. No secret and no password enters `detail`.
 
 use db::{FromRow, Result, Row, Tx, sql};
@@ -89,6 +91,14 @@ async fn insert(
     let (actor, account) = (ctx.actor.label(), ctx.actor.account());
     let (detail, request) = (detail.to_string(), ctx.request_id.to_string());
     tx.defer(statement, &[&id, &ctx.now, &actor, &account, &action, subject, &thread, &detail, &request]).await
+}
+
+/// Whether anything has happened in this market yet.
+///
+/// # Errors
+/// Those of the database.
+pub async fn has_entries(tx: &mut Tx) -> Result<bool> {
+    Ok(tx.find::<(String,)>(sql!("SELECT id FROM audit LIMIT 1"), &[]).await?.is_some())
 }
 
 /// The timeline of a subscription or an order, oldest first.

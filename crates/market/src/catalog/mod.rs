@@ -295,6 +295,18 @@ async fn check_publishable(tx: &mut Tx, product: &store::Product, published: &Pu
     check_addresses(tx, product.seller_id, content).await
 }
 
+/// Refuses when `expected` is given and is not the version of the product: for acts upon what the caller has read.
+///
+/// # Errors
+/// [`Code::NotFound`]; [`Code::VersionStale`].
+pub async fn expect_version(tx: &mut Tx, seller: AccountId, id: ProductId, expected: Option<i64>) -> Result<()> {
+    let version = load(tx, By::Seller(seller), id).await?.version;
+    if expected.is_some_and(|expected| expected != version) {
+        return Err(Refusal::new(Code::VersionStale).into());
+    }
+    Ok(())
+}
+
 /// Submits the draft for review: a copy of it is what will be decided upon.
 ///
 /// # Errors

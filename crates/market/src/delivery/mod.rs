@@ -12,7 +12,7 @@ use db::{Result, Tx};
 use kernel::{AccountId, Actor, AddressId, Code, Ctx, DeliveryId, Locale, Month, Refusal, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload};
+use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload, ResultCode};
 
 use crate::calls::{self, Attempt, AttemptKind, CALL_JOB, Call, CallState, Scene};
 use crate::market::Market;
@@ -460,9 +460,9 @@ pub async fn check_renewal(market: &Market, ctx: &Ctx, buyer: AccountId, id: Sub
     let exchange = exchange::run(market, &target, &request, Mode::Live).await;
     let refused = match &exchange.outcome {
         Outcome::Done(_) => None,
-        Outcome::Refused(why) => Some(Refusal::new(Code::SellerRefuses).with("detail", why)),
-        Outcome::Pending { .. } => Some(Refusal::new(Code::SellerUnreachable).with("detail", "000004")),
-        Outcome::Retry(why) => Some(Refusal::new(Code::SellerUnreachable).with("detail", why)),
+        Outcome::Refused(why) => Some(said(Code::SellerRefuses, why)),
+        Outcome::Pending { .. } => Some(said(Code::SellerUnreachable, &Failure::Answered(ResultCode::InProgress))),
+        Outcome::Retry(why) => Some(said(Code::SellerUnreachable, why)),
     };
     market
         .db()
@@ -473,6 +473,15 @@ pub async fn check_renewal(market: &Market, ctx: &Ctx, buyer: AccountId, id: Sub
         })
         .await?;
     refused.map_or(Ok(()), |refusal| Err(refusal.into()))
+}
+
+/// A refusal that tells what the seller's server did.
+fn said(code: Code, why: &Failure) -> Refusal {
+    let refusal = Refusal::new(code).with("verdict", why.word());
+    match why {
+        Failure::Answered(code) => refusal.with("result_code", code),
+        _ => refusal,
+    }
 }
 
 /// Sends the request of a call once more for debugging: signed anew, marked `testFlag=1`, so that it changes nothing at the seller

@@ -56,8 +56,6 @@ use crate::page::{Page, PageRequest};
 
 /// The most postings of one transaction; every use case needs a handful.
 pub const POSTINGS_MAX: usize = 500;
-/// The most transactions that [`transactions_of`] gives; an order has a handful.
-pub const TRANSACTIONS_OF_MAX: i64 = 1_000;
 /// The longest bank reference, in characters.
 pub const BANK_REFERENCE_LEN_MAX: usize = 64;
 /// The longest note of a deposit, in characters.
@@ -209,13 +207,14 @@ pub struct Transaction {
     pub postings: Vec<Posting>,
 }
 
-/// The transactions of an order, a deposit or a statement, oldest first; at most [`TRANSACTIONS_OF_MAX`].
+/// The transactions of an order, a deposit or a statement, oldest first.
 ///
 /// # Errors
 /// Those of the database; [`Error::Broken`] when a row is damaged (see [`verify`]).
-pub async fn transactions_of(tx: &mut Tx, reference: &str) -> Result<Vec<Transaction>> {
-    let entries = store::transactions_of(tx, reference, TRANSACTIONS_OF_MAX).await?;
-    entries.into_iter().map(|entry| readable(entry).map_err(Error::broken)).collect()
+pub async fn transactions_of(tx: &mut Tx, reference: &str, page: &PageRequest) -> Result<Page<Transaction>> {
+    let entries = store::transactions_of(tx, reference, &page.after, page.fetch()).await?;
+    let rows = entries.into_iter().map(|entry| readable(entry).map_err(Error::broken)).collect::<Result<Vec<_>>>()?;
+    Ok(page.cut(rows, |transaction: &Transaction| transaction.id.to_string()))
 }
 
 fn readable(entry: chain::Entry) -> Result<Transaction, String> {
@@ -352,6 +351,14 @@ pub(crate) fn check_bank_reference(reference: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::field("bank_reference", format!("length:1-{BANK_REFERENCE_LEN_MAX}")))
+}
+
+/// A recorded deposit.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub async fn deposit(tx: &mut Tx, id: DepositId) -> Result<Deposit> {
+    store::deposit(tx, id).await?.ok_or_else(|| Refusal::new(Code::NotFound).into())
 }
 
 /// Recorded deposits, newest first; only of `account` when one is given.

@@ -155,19 +155,17 @@ fn by_transaction(rows: Vec<(String, i64, String, String, i64)>) -> Lines {
     lines
 }
 
-pub(super) async fn transactions_of(tx: &mut Tx, reference: &str, limit: i64) -> Result<Vec<Entry>> {
-    let heads: Vec<Head> = tx
-        .all(
-            sql!("SELECT id, at, kind, reference, currency FROM ledger_transactions WHERE reference = $1 ORDER BY id LIMIT $2"),
-            &[&reference, &limit],
-        )
-        .await?;
+pub(super) async fn transactions_of(tx: &mut Tx, reference: &str, after: &str, fetch: i64) -> Result<Vec<Entry>> {
+    let find =
+        sql!("SELECT id, at, kind, reference, currency FROM ledger_transactions WHERE reference = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let heads: Vec<Head> = tx.all(find, &[&reference, &after, &fetch]).await?;
+    let (Some(first), Some(last)) = (heads.first(), heads.last()) else { return Ok(Vec::new()) };
     let select = sql!(
         "SELECT p.transaction_id, p.line, p.source, p.destination, p.amount_minor
-         FROM ledger_postings p JOIN ledger_transactions t ON t.id = p.transaction_id WHERE t.reference = $1
-         ORDER BY p.transaction_id, p.line"
+         FROM ledger_postings p JOIN ledger_transactions t ON t.id = p.transaction_id
+         WHERE t.reference = $1 AND t.id >= $2 AND t.id <= $3 ORDER BY p.transaction_id, p.line"
     );
-    let mut lines = by_transaction(tx.all(select, &[&reference]).await?);
+    let mut lines = by_transaction(tx.all(select, &[&reference, &first.id, &last.id]).await?);
     Ok(heads
         .into_iter()
         .map(|head| {
@@ -549,6 +547,12 @@ pub(super) async fn insert_deposit(tx: &mut Tx, ctx: &Ctx, id: DepositId, new: &
     tx.one(insert, &[&id, &new.account_id, &new.amount.minor, &new.amount.currency, &reference, &note, &by, &ctx.now])
         .await
         .on_constraint("deposit_reference_unique", Code::DepositDuplicate)
+}
+
+pub(super) async fn deposit(tx: &mut Tx, id: DepositId) -> Result<Option<Deposit>> {
+    let select =
+        sql!("SELECT id, account_id, amount_minor, currency, bank_reference, note, recorded_by, recorded_at FROM deposits WHERE id = $1");
+    tx.find(select, &[&id]).await
 }
 
 pub(super) async fn deposits(tx: &mut Tx, account: Option<AccountId>, before: &str, page: &PageRequest) -> Result<Vec<Deposit>> {

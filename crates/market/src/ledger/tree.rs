@@ -7,7 +7,10 @@ use kernel::{Code, Refusal};
 use wire::proof::tree::{self as merkle, Frontier, Range, Subtree};
 use wire::proof::{CONSISTENCY_FORMAT, Consistency, Hash, INCLUSION_FORMAT, Inclusion, ProofSubject, Proven};
 
-use super::{TRANSACTIONS_OF_MAX, chain, head_of_size, newest_head, store};
+use super::{chain, head_of_size, newest_head, store};
+
+/// The most transactions of one order or statement that a proof holds; an order has a handful.
+const TRANSACTIONS_OF_MAX: i64 = 1_000;
 
 /// A tree that has grown.
 pub(super) struct Grown {
@@ -75,7 +78,7 @@ async fn fold(tx: &mut Tx, ranges: Option<Vec<Range>>) -> Result<Vec<Hash>> {
 /// # Errors
 /// [`Code::NothingPosted`] when the ledger holds nothing of it, [`Code::ProofPending`] when all of it is newer than the newest head.
 pub async fn prove(tx: &mut Tx, subject: ProofSubject, reference: &str) -> Result<Inclusion> {
-    let posted = store::transactions_of(tx, reference, TRANSACTIONS_OF_MAX).await?;
+    let posted = store::transactions_of(tx, reference, "", TRANSACTIONS_OF_MAX).await?;
     let posted: Vec<_> = posted.into_iter().filter(|entry| subject.kinds().contains(&entry.kind.as_str())).collect();
     if posted.is_empty() {
         return Err(Refusal::new(Code::NothingPosted).into());

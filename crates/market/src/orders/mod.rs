@@ -217,6 +217,15 @@ pub async fn lines_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<O
     store::lines_of(tx, subscription).await
 }
 
+/// A page of the lines of a subscription, oldest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn lines_page(tx: &mut Tx, subscription: SubscriptionId, page: &PageRequest) -> Result<Page<OrderLine>> {
+    let rows = store::lines_page(tx, subscription, page).await?;
+    Ok(page.cut(rows, |line: &OrderLine| line.number.clone()))
+}
+
 /// Unpaid orders whose time was over at `now`.
 ///
 /// # Errors

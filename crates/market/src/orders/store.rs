@@ -173,6 +173,12 @@ pub(super) async fn lines_of(tx: &mut Tx, subscription: SubscriptionId) -> Resul
     tx.all(statement, &[&subscription]).await
 }
 
+pub(super) async fn lines_page(tx: &mut Tx, subscription: SubscriptionId, page: &PageRequest) -> Result<Vec<OrderLine>> {
+    let statement =
+        sql!(concat!("SELECT ", line_columns!(), " FROM order_lines WHERE subscription_id = $1 AND number > $2 ORDER BY number LIMIT $3"));
+    tx.all(statement, &[&subscription, &page.after, &page.fetch()]).await
+}
+
 /// The end of a statement that finds a page of orders: of a buyer, of a seller, of everybody. The lines of the page are found by the same text.
 macro_rules! page_of {
     (buyer) => {

@@ -53,11 +53,12 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckedUrl(String);
 
-/// Checks what a seller typed as a production address. `allowed` is the outbound client's rule, which says why it would not call it.
+/// Checks what a seller typed as a production address. `allowed` is the outbound client's rule, which says in a word why it would not
+/// call it.
 ///
 /// # Errors
 /// [`Code::FieldInvalid`] for `url` unless it is an `http` or `https` URL of at most [`URL_LEN_MAX`] characters without user name, password and
-/// fragment; [`Code::AddressRefused`] with `detail` when `allowed` says no.
+/// fragment; [`Code::AddressRefused`] with `reason` when `allowed` says no.
 pub fn check_url(text: &str, allowed: &dyn Fn(&str) -> Result<(), String>) -> Result<CheckedUrl, Refusal> {
     let text = text.trim();
     if text.is_empty() {
@@ -73,7 +74,7 @@ pub fn check_url(text: &str, allowed: &dyn Fn(&str) -> Result<(), String>) -> Re
     if !matches!(url.scheme(), "http" | "https") || !plain || url.as_str().len() > URL_LEN_MAX {
         return Err(wrong());
     }
-    allowed(url.as_str()).map_err(|detail| Refusal::new(Code::AddressRefused).with("detail", detail))?;
+    allowed(url.as_str()).map_err(|reason| Refusal::new(Code::AddressRefused).with("reason", reason))?;
     Ok(CheckedUrl(url.into()))
 }
 
@@ -244,7 +245,7 @@ mod tests {
         ] {
             assert_eq!(check_url(wrong, &anything).unwrap_err().code, Code::FieldInvalid, "{wrong}");
         }
-        let refused = check_url("https://10.0.0.1/", &|url| Err(format!("{url} is not public"))).unwrap_err();
-        assert_eq!(refused, Refusal::new(Code::AddressRefused).with("detail", "https://10.0.0.1/ is not public"));
+        let refused = check_url("https://10.0.0.1/", &|_| Err("not-public".to_owned())).unwrap_err();
+        assert_eq!(refused, Refusal::new(Code::AddressRefused).with("reason", "not-public"));
     }
 }

@@ -81,12 +81,20 @@ pub async fn keys(tx: &mut Tx, seller: AccountId, page: &PageRequest) -> Result<
     Ok(page.cut(rows, |key: &SellerKey| key.id.to_string()))
 }
 
+/// A signing key of a seller, retired or not.
+///
+/// # Errors
+/// [`Code::NotFound`], also for keys of other sellers.
+pub async fn get_key(tx: &mut Tx, seller: AccountId, id: SellerKeyId) -> Result<SellerKey> {
+    store::key(tx, seller, id).await?.ok_or_else(not_found)
+}
+
 /// Retires a signing key; a second time changes nothing. Calls to retired addresses that name it are still signed with it.
 ///
 /// # Errors
 /// [`Code::AddressInUse`] while a live address names it, [`Code::NotFound`].
 pub async fn retire_key(tx: &mut Tx, ctx: &Ctx, seller: AccountId, id: SellerKeyId) -> Result<SellerKey> {
-    let before = store::key(tx, seller, id).await?.ok_or_else(not_found)?;
+    let before = get_key(tx, seller, id).await?;
     if before.retired_at.is_some() {
         return Ok(before);
     }

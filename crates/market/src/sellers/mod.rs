@@ -34,7 +34,7 @@ pub use address::{
     ADDRESSES_MAX, Address, AddressInput, CallTarget, CheckedUrl, Dialect, URL_LEN_MAX, Usage, addresses, call_target, check_url,
     create_address, get_address, retire_address, update_address,
 };
-pub use key::{KEYS_MAX, SellerKey, create_key, keys, retire_key};
+pub use key::{KEYS_MAX, SellerKey, create_key, get_key, keys, retire_key};
 pub use state::{Event, REAPPLY_AFTER_MS, SellerState, TABLE};
 
 /// Characters of the company's website address.

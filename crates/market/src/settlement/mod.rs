@@ -33,7 +33,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub use jobs::{MONTH_JOB, SELLER_JOB, ensure_scheduled, run_month_job, run_seller_job};
-pub use run::{run_at, run_month, run_seller, sellers_to_settle};
+pub use run::{run_at, run_month, run_seller, sellers_to_settle, statements_of_month};
 pub use state::{StatementEvent, StatementState, TRANSITIONS, decide};
 pub use verify::{StatementVerification, verify_statements};
 
@@ -302,6 +302,18 @@ pub async fn record_payout(tx: &mut Tx, ctx: &Ctx, id: StatementId, bank_referen
     });
     audit::record(tx, ctx, "settlement.statement_paid", &id, &detail).await?;
     Ok(paid)
+}
+
+/// What is open for a seller: what its sales came to that is not in a statement yet, with what the last one carried; and what statements found
+/// payable. The same as its books in the ledger (`verify` holds them against each other), without folding all that ever moved through them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn standing(tx: &mut Tx, seller: AccountId, currency: Currency) -> Result<(Money, Money)> {
+    let open = store::open_sum(tx, &seller.to_string(), currency.code()).await?;
+    let carried = store::last_statement(tx, seller, currency).await?.map_or(0, |(_, carried_out)| carried_out);
+    let payable = store::payable_sum(tx, seller, currency).await?;
+    Ok((Money::new(open, currency).plus(Money::new(carried, currency))?, Money::new(payable, currency)))
 }
 
 /// What a payout posts.

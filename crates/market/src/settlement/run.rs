@@ -13,6 +13,7 @@ use super::{ItemKind, Statement, StatementLine, fees, settlement_postings};
 use crate::edition::Edition;
 use crate::ledger::{self, Book, EntryKind};
 use crate::notices::{self, NoticeKind};
+use crate::page::{Page, PageRequest};
 use crate::{Market, audit};
 
 /// Items that a run holds in memory at once.
@@ -41,12 +42,11 @@ pub async fn sellers_to_settle(tx: &mut Tx, edition: &Edition, month: Month) -> 
     Ok(sellers.into_iter().map(|(seller,)| seller).collect())
 }
 
-/// Makes the statements of `month` for every seller, each in its own transaction, and gives all statements of that month. Running it again
-/// changes nothing.
+/// Makes the statements of `month` for every seller, each in its own transaction. Running it again changes nothing.
 ///
 /// # Errors
 /// [`Code::SettlementTooEarly`] with `earliest`; otherwise as [`run_seller`], with the statements of the sellers before already made.
-pub async fn run_month(market: &Market, ctx: &Ctx, month: Month) -> Result<Vec<Statement>> {
+pub async fn run_month(market: &Market, ctx: &Ctx, month: Month) -> Result<()> {
     refuse_early(ctx, market.edition(), month)?;
     let of = market.clone();
     let sellers = market.db().read(async move |tx| sellers_to_settle(tx, of.edition(), month).await).await?;
@@ -54,7 +54,17 @@ pub async fn run_month(market: &Market, ctx: &Ctx, month: Month) -> Result<Vec<S
         let (of, ctx) = (market.clone(), ctx.at(ctx.now));
         market.db().write(async move |tx| run_seller(tx, &ctx, of.edition(), seller, month).await).await?;
     }
-    market.db().read(async move |tx| store::statements_of_month(tx, month).await).await
+    Ok(())
+}
+
+/// The statements of a month, in the order of sellers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn statements_of_month(tx: &mut Tx, month: Month, page: &PageRequest) -> Result<Page<Statement>> {
+    let after = page.after.split_once(' ').unwrap_or_default();
+    let rows = store::statements_of_month(tx, month, after, page.fetch()).await?;
+    Ok(page.cut(rows, |statement: &Statement| format!("{} {}", statement.seller_id, statement.currency.code())))
 }
 
 /// Makes the statement of one seller and month, or gives the one that is there. `None` when there is nothing to state: nothing is billable,
@@ -78,9 +88,11 @@ pub async fn run_seller(tx: &mut Tx, ctx: &Ctx, edition: &Edition, seller: Accou
     }
     store::insert_statement(tx, &run.statement).await?;
     while !items.is_empty() {
+        let mut lines = Vec::with_capacity(items.len());
         for item in items {
-            run.bill(tx, item).await?;
+            lines.push(run.bill(tx, item).await?);
         }
+        store::insert_lines(tx, run.statement.id, &lines).await?;
         items = run.items(tx).await?;
     }
     run.close(tx, ctx).await.map(Some)
@@ -131,7 +143,7 @@ impl<'a> Run<'a> {
         store::billable(tx, &self.scope, (self.after.0, &self.after.1), PAGE).await
     }
 
-    async fn bill(&mut self, tx: &mut Tx, item: Billable) -> Result<()> {
+    async fn bill(&mut self, tx: &mut Tx, item: Billable) -> Result<StatementLine> {
         self.after = (item.effective_at, item.id.to_string());
         let paid = self.money(item.amount_minor);
         let (amount, reduction, fee) = match item.kind {
@@ -151,7 +163,7 @@ impl<'a> Run<'a> {
         };
         self.statement.fee_minor = self.money(self.statement.fee_minor).plus(self.money(fee))?.minor;
         self.statement.line_count += 1;
-        let line = StatementLine {
+        Ok(StatementLine {
             n: self.statement.line_count,
             kind: item.kind,
             order_number: item.order_number,
@@ -164,8 +176,7 @@ impl<'a> Run<'a> {
             reduction_bp: reduction.bp,
             fee_minor: fee,
             net_minor: amount - fee,
-        };
-        store::insert_line(tx, self.statement.id, &line).await
+        })
     }
 
     /// Only common products at the edition's common fee have the reduction; it goes by the calendar month in which the line was paid.

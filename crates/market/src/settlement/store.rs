@@ -1,7 +1,7 @@
 //! The SQL of settlement.
 
 use db::{Error, FromRow, Result, Row, Tx, sql};
-use kernel::{AccountId, Ctx, Currency, Month, ProductId, SettlementItemId, StatementId};
+use kernel::{AccountId, Ctx, Currency, Month, ProductId, SettlementItemId, StatementId, ToScalar};
 
 use super::{ItemKind, ItemState, SaleItem, SettlementItem, Statement, StatementLine, StatementState};
 
@@ -193,6 +193,13 @@ pub(super) async fn open_sum(tx: &mut Tx, seller: &str, currency: &str) -> Resul
     Ok(tx.one::<(i64,)>(sum, &[&seller, &currency]).await?.0)
 }
 
+pub(super) async fn payable_sum(tx: &mut Tx, seller: AccountId, currency: Currency) -> Result<i64> {
+    let sum = sql!(
+        "SELECT CAST(COALESCE(SUM(payable_minor), 0) AS BIGINT) FROM statements WHERE seller_id = $1 AND currency = $2 AND state = 'payable'"
+    );
+    Ok(tx.one::<(i64,)>(sum, &[&seller, &currency]).await?.0)
+}
+
 /// Sellers without a statement of `month` or later who have something open from before its end, or a carried sum that is enough now.
 pub(super) async fn sellers_to_settle(tx: &mut Tx, month: Month, end_at: i64, payout_min_minor: i64) -> Result<Vec<(AccountId,)>> {
     let select = sql!(
@@ -286,10 +293,14 @@ pub(super) async fn statements(
     }
 }
 
-/// Every statement of a month, in the order of sellers.
-pub(super) async fn statements_of_month(tx: &mut Tx, month: Month) -> Result<Vec<Statement>> {
-    let select = sql!(concat!("SELECT ", statement_columns!(), " FROM statements WHERE period = $1 ORDER BY seller_id, currency"));
-    tx.all(select, &[&month]).await
+/// The statements of a month after that of a seller and currency, in this order.
+pub(super) async fn statements_of_month(tx: &mut Tx, month: Month, after: (&str, &str), fetch: i64) -> Result<Vec<Statement>> {
+    let select = sql!(concat!(
+        "SELECT ",
+        statement_columns!(),
+        " FROM statements WHERE period = $1 AND (seller_id, currency) > ($2, $3) ORDER BY seller_id, currency LIMIT $4"
+    ));
+    tx.all(select, &[&month, &after.0, &after.1, &fetch]).await
 }
 
 /// Writes a statement whose hash is still to be made (see [`freeze`]).
@@ -400,33 +411,62 @@ pub(super) async fn lines(tx: &mut Tx, id: StatementId, after: i64, fetch: i64) 
     tx.all(select, &[&id, &after, &fetch]).await
 }
 
-pub(super) async fn insert_line(tx: &mut Tx, id: StatementId, line: &StatementLine) -> Result<()> {
-    let insert = sql!(
-        "INSERT INTO statement_lines (statement_id, n, kind, order_number, line_number, refunds_line, product_id, effective_at, amount_minor,
-           fee_bp, reduction_bp, fee_minor, net_minor)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
+/// Lines that go into one statement: a large seller's month is a hundred thousand of them, and each statement a way to the server and back.
+const LINES_AT_ONCE: usize = 8;
+
+macro_rules! insert_lines {
+    ($values:literal) => {
+        sql!(concat!(
+            "INSERT INTO statement_lines (statement_id, n, kind, order_number, line_number, refunds_line, product_id, effective_at,
+               amount_minor, fee_bp, reduction_bp, fee_minor, net_minor)
+             VALUES ",
+            $values
+        ))
+    };
+}
+
+pub(super) async fn insert_lines(tx: &mut Tx, id: StatementId, lines: &[StatementLine]) -> Result<()> {
+    let one = insert_lines!("($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)");
+    let eight = insert_lines!(
+        "($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13),
+             ($1, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25),
+             ($1, $26, $27, $28, $29, $30, $31, $32, $33, $34, $35, $36, $37),
+             ($1, $38, $39, $40, $41, $42, $43, $44, $45, $46, $47, $48, $49),
+             ($1, $50, $51, $52, $53, $54, $55, $56, $57, $58, $59, $60, $61),
+             ($1, $62, $63, $64, $65, $66, $67, $68, $69, $70, $71, $72, $73),
+             ($1, $74, $75, $76, $77, $78, $79, $80, $81, $82, $83, $84, $85),
+             ($1, $86, $87, $88, $89, $90, $91, $92, $93, $94, $95, $96, $97)"
     );
-    let l = line;
-    tx.execute(
-        insert,
-        &[
-            &id,
-            &l.n,
-            &l.kind,
-            &l.order_number,
-            &l.line_number,
-            &l.refunds_line,
-            &l.product_id,
-            &l.effective_at,
-            &l.amount_minor,
-            &l.fee_bp,
-            &l.reduction_bp,
-            &l.fee_minor,
-            &l.net_minor,
-        ],
-    )
-    .await
-    .map(drop)
+    let mut chunks = lines.chunks_exact(LINES_AT_ONCE);
+    for chunk in &mut chunks {
+        let mut params: Vec<&dyn ToScalar> = vec![&id];
+        chunk.iter().for_each(|line| params.extend(columns(line)));
+        tx.execute(eight, &params).await?;
+    }
+    for line in chunks.remainder() {
+        let mut params: Vec<&dyn ToScalar> = vec![&id];
+        params.extend(columns(line));
+        tx.execute(one, &params).await?;
+    }
+    Ok(())
+}
+
+/// The columns of a line after its statement.
+fn columns(l: &StatementLine) -> [&dyn ToScalar; 12] {
+    [
+        &l.n,
+        &l.kind,
+        &l.order_number,
+        &l.line_number,
+        &l.refunds_line,
+        &l.product_id,
+        &l.effective_at,
+        &l.amount_minor,
+        &l.fee_bp,
+        &l.reduction_bp,
+        &l.fee_minor,
+        &l.net_minor,
+    ]
 }
 
 // ---- verification: rows as they are, for a damaged one must be named, not refused ----

@@ -10,6 +10,7 @@ use super::state::{StatementState, outcome};
 use super::store::{self, RawLine, RawStatement};
 use super::{ItemKind, fees, payout_postings, settlement_postings};
 use crate::ledger::{self, Book, Canonical, EntryKind, Posting, Problem, Problems};
+use crate::page::PageRequest;
 use crate::progress::{Steps, told};
 
 /// Lines of one page of the walk.
@@ -208,8 +209,9 @@ impl Walk<'_> {
             postings.retain(|posting| posting.amount_minor != 0);
         }
         expected.retain(|(_, postings)| !postings.is_empty());
-        let transactions = match ledger::transactions_of(tx, &s.id).await {
-            Ok(transactions) => transactions,
+        // A settlement and a payout; a page holds many more than there may be.
+        let transactions = match ledger::transactions_of(tx, &s.id, &PageRequest::default()).await {
+            Ok(page) => page.items,
             // The walk through the ledger names the row.
             Err(Error::Broken(_)) => Vec::new(),
             Err(other) => return Err(other),

@@ -2,7 +2,7 @@
 //!
 //! Only reads. A database without a schema has no accounts, no operator and no jobs.
 
-use db::{Db, Engine, Result, sql};
+use db::{Db, Result, sql};
 
 /// Whether anybody has an account yet.
 ///
@@ -19,31 +19,6 @@ pub async fn has_accounts(db: &Db) -> Result<bool> {
 pub async fn has_operator(db: &Db) -> Result<bool> {
     let find = sql!("SELECT id FROM accounts WHERE operator_at IS NOT NULL LIMIT 1");
     db.read(async |tx| Ok(tx.find::<(String,)>(find, &[]).await?.is_some())).await
-}
-
-/// The engine's own words for its version.
-///
-/// # Errors
-/// Those of the database.
-pub async fn engine_version(db: &Db) -> Result<String> {
-    let text = match db.engine() {
-        Engine::Sqlite => "SELECT 'SQLite ' || sqlite_version()",
-        Engine::Postgres => "SELECT 'PostgreSQL ' || current_setting('server_version')",
-    };
-    db.read(async move |tx| Ok(tx.run_text(text).await?.concat())).await
-}
-
-/// How far the clock of the database's server is ahead of `wall`, ms; `None` where the database is on this machine.
-///
-/// # Errors
-/// Those of the database.
-pub async fn clock_ahead_ms(db: &Db, wall: i64) -> Result<Option<i64>> {
-    if db.engine() == Engine::Sqlite {
-        return Ok(None);
-    }
-    let text = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
-    let now = db.read(async move |tx| Ok(tx.run_text(text).await?.concat())).await?;
-    Ok(now.parse::<i64>().ok().map(|now| now - wall))
 }
 
 /// The version of the schema; `None` when there is none.

@@ -10,6 +10,7 @@ use market::accounts::{
     SESSION_SLIDING_MS, SESSIONS_MAX, TOKEN_LIFE_MS_MAX, TOKENS_MAX, TOUCH_MS, User, UserDetails,
 };
 use market::audit;
+use market::idempotency::{self, IdempotencyKey};
 use market::page::PageRequest;
 
 use crate::support::TestMarket;
@@ -327,8 +328,10 @@ async fn a_token_does_what_its_scopes_and_its_owners_roles_both_allow() {
     assert_eq!(scoped.require(Permission::BuyerPay), Ok(()));
     assert_eq!(scoped.require(Permission::BuyerPurchase).unwrap_err().code, Code::ScopeMissing);
     assert_eq!(scoped.require(Permission::SellerView).unwrap_err().code, Code::NotSeller);
-    // Nobody widens themselves through a token.
-    assert_eq!(token_of(&test, &scoped, &[Permission::BuyerManage], WALL + DAY_MS).await.refused(), Code::ScopeMissing);
+    // Nobody widens themselves through a token, nor makes it live longer.
+    for scope in [Permission::BuyerManage, Permission::BuyerView] {
+        assert_eq!(token_of(&test, &scoped, &[scope], WALL + DAY_MS).await.refused(), Code::SessionNeeded);
+    }
     assert_eq!(token_of(&test, &full, &[Permission::OperatorAdmin], WALL + DAY_MS).await.refused(), Code::RoleMissing);
 
     // A role that is taken away is gone from the token at once.
@@ -555,6 +558,47 @@ async fn the_operator_finds_accounts_by_how_their_names_begin() {
     assert_eq!(found(Some("%")).await, BTreeSet::new());
     assert_eq!(found(Some("100%")).await.len(), 1);
     assert_eq!(found(None).await.len(), 4);
+
+    let page = async |after: String| {
+        let page = PageRequest { after, limit: 1 };
+        act(&test, async move |tx, _| accounts::list(tx, Some("a"), &page).await).await.unwrap()
+    };
+    let first = page(String::new()).await;
+    let second = page(first.next.clone().unwrap()).await;
+    assert_eq!([&first, &second].map(|page| page.items[0].name.as_str()), ["ＡＣ_DC", "Acme"], "by name, page by page");
+    assert_eq!(second.next, None);
+}
+
+#[tokio::test]
+async fn the_upkeep_forgets_everything_that_is_old_however_much_it_is() {
+    let test = TestMarket::new().await;
+    let (_, owner) = open_account(&test, "acme", "owner").await.unwrap();
+    let market = &test.market;
+    let now = market.ctx(Actor::System("test"), Locale::En).await.unwrap();
+    let old = Ctx { wall: now.wall - 400 * DAY_MS, ..now.at(now.now) };
+    accounts::sign_in(market, &old, &owner.login, PASSWORD, "old").await.unwrap();
+    let take = async |ctx: Ctx, kept: std::ops::Range<u32>, fingerprint: [u8; 32]| {
+        let take = async move |tx: &mut Tx| {
+            for n in kept.clone() {
+                let key = IdempotencyKey::new("acc", &format!("k{n}"), fingerprint)?;
+                idempotency::once(tx, &ctx, &key, async |_: &mut Tx| Ok(n)).await?;
+            }
+            Ok(())
+        };
+        market.db().write(take).await
+    };
+    take(old.at(now.now), 0..2_500, [1; 32]).await.unwrap();
+    take(now.at(now.now), 3_000..3_001, [1; 32]).await.unwrap();
+
+    market::runner::upkeep(market).await.unwrap();
+    take(now.at(now.now), 0..2_500, [2; 32]).await.expect("another request may use the keys again");
+    assert_eq!(
+        take(now.at(now.now), 3_000..3_001, [2; 32]).await.unwrap_err().code(),
+        Some(Code::IdempotencyConflict),
+        "a new one is kept"
+    );
+    let left = market.db().write(async move |tx| accounts::forget_old_sessions(tx, now.wall, 10).await).await.unwrap();
+    assert_eq!(left, 0);
 }
 
 /// Where `secret` is in the database, as `table.column`, looking into every text and every blob.

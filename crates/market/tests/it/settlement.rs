@@ -149,6 +149,7 @@ impl Shop {
     }
 
     async fn damage(&self, text: &str) {
+        self.test.is_not_reckoned();
         let text = text.to_owned();
         self.db().write(async move |tx| tx.run_text(&text).await).await.unwrap();
     }
@@ -157,6 +158,14 @@ impl Shop {
         let statements = settlement::verify_statements(self.db(), |_| ()).await.unwrap();
         assert_eq!(statements.problems, []);
         assert_eq!(ledger::verify(self.db(), |_| ()).await.unwrap().problems, []);
+        let seller = self.seller;
+        let look = async move |tx: &mut db::Tx| {
+            let books = [Book::SellerPending(seller), Book::SellerPayable(seller)];
+            let books = (ledger::balance(tx, &books[0], CNY).await?, ledger::balance(tx, &books[1], CNY).await?);
+            Ok((settlement::standing(tx, seller, CNY).await?, books))
+        };
+        let ((pending, payable), books) = self.db().read(look).await.unwrap();
+        assert_eq!((pending.minor, payable.minor), books, "what stands open is what the ledger folds");
     }
 }
 
@@ -281,12 +290,21 @@ async fn a_month_is_run_for_every_seller_who_has_something() {
     shop.sells(shop.line("CS2", 2 * TEN_THOUSAND, moment("202601", 11, 10))).await;
     let ctx = shop.test.ctx(run_day("202601"));
     let market = &shop.test.market;
-    let made = settlement::run_month(market, &ctx, month("202601")).await.unwrap();
+    settlement::run_month(market, &ctx, month("202601")).await.unwrap();
+    let of_month = async |limit: i64, after: &str| {
+        let page = PageRequest { after: after.to_owned(), limit };
+        market.db().read(async move |tx| settlement::statements_of_month(tx, month("202601"), &page).await).await.unwrap()
+    };
+    let made = of_month(10, "").await.items;
     assert_eq!(
         made.iter().map(|s| (s.seller_id, s.sales_minor)).collect::<Vec<_>>(),
         [(first, TEN_THOUSAND), (shop.seller, 2 * TEN_THOUSAND)]
     );
-    assert_eq!(settlement::run_month(market, &ctx, month("202601")).await.unwrap(), made);
+    settlement::run_month(market, &ctx, month("202601")).await.unwrap();
+    assert_eq!(of_month(10, "").await.items, made, "again changes nothing");
+    let one = of_month(1, "").await;
+    assert_eq!(one.items, made[..1]);
+    assert_eq!(of_month(1, &one.next.unwrap()).await.items, made[1..], "page by page");
     let early = settlement::run_month(market, &ctx, month("202602")).await.unwrap_err();
     assert_eq!(early.code(), Some(Code::SettlementTooEarly));
 

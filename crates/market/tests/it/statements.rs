@@ -42,11 +42,21 @@ const LARGE: &[&str] = &[
     "statement_lines",
     "idempotency_keys",
     "jobs",
+    "accounts",
+    "users",
+    "user_roles",
+    "sessions",
+    "api_tokens",
+    "statements",
+    "ledger_wallets",
+    "deposits",
 ];
 
 /// Statements that walk through one of them on purpose, by how they begin.
 const WALKS: &[(&str, &str)] = &[
     ("SELECT at FROM audit ORDER BY id DESC LIMIT 1", "the newest row of the key"),
+    ("SELECT id FROM audit LIMIT 1", "any row"),
+    ("SELECT id FROM accounts LIMIT 1", "any row"),
     ("SELECT sequence, hash FROM ledger_seals ORDER BY sequence DESC LIMIT 1", "the newest row of the key"),
     ("SELECT size, at FROM ledger_heads ORDER BY size DESC LIMIT 1", "the newest row of the key"),
     ("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs", "what is done is no row any more"),
@@ -90,6 +100,13 @@ const HOT: &[(&str, &str)] = &[
     ("SELECT place FROM ledger_tree WHERE level = 0 ORDER BY", "SEARCH ledger_tree USING PRIMARY KEY (level=?)"),
     ("FROM ledger_heads h JOIN ledger_keys k", "SEARCH h USING PRIMARY KEY (size<?)"),
     ("FROM ledger_transactions t LEFT JOIN deposits d", "SEARCH t USING PRIMARY KEY (id>? AND id<?)"),
+    ("FROM accounts WHERE name_key >= $1", "SEARCH accounts USING INDEX account_name_unique (name_key>? AND name_key<?)"),
+    ("FROM statements WHERE period = $1", "SEARCH statements USING INDEX statements_of_month (period=? AND (seller_id,currency)>(?,?))"),
+    ("SELECT id FROM sessions WHERE expires_at < $1", "SEARCH sessions USING COVERING INDEX sessions_end (expires_at<?)"),
+    (
+        "SELECT scope, key FROM idempotency_keys WHERE created_at",
+        "SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_age (created_at<?)",
+    ),
     ("FROM deposits WHERE account_id = $1", "SEARCH deposits USING INDEX deposits_of_account (account_id=? AND id<?)"),
     (
         "FROM settlement_items WHERE seller_id = $1 AND id <",

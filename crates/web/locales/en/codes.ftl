@@ -24,6 +24,8 @@ role-missing = Your role does not allow this
     .detail = This needs the permission { $permission }. Ask an owner of your account for a role that has it.
 scope-missing = The token does not allow this
     .detail = This token does not have the scope { $permission }. Create a token that has it.
+session-needed = A token cannot do this
+    .detail = What keeps a sign-in safe is changed only by somebody who has signed in. Sign in with your password, and send the session's token.
 too-many-requests = Too many requests
     .detail = Wait { $seconds } seconds and try again.
 version-stale = Somebody else changed this meanwhile
@@ -57,6 +59,8 @@ clock-not-sandbox = This market's clock cannot be moved
     .detail = Only the clock of a sandbox market can be moved.
 clock-backwards = The clock only moves forward
     .detail = Choose a time after the present market time.
+clock-too-far = The clock does not go that far
+    .detail = Choose a time up to { $latest }.
 clock-busy = Somebody else is moving the clock
     .detail = Wait until they are done, then try again.
 
@@ -102,7 +106,7 @@ price-missing = Not sold for this period
 quantity-invalid = The quantity is outside its bounds
     .detail = Choose a quantity from { $min } to { $max } in steps of { $step }.
 address-refused = The production address is not allowed
-    .detail = { $detail }. Use a public HTTPS address of your own server.
+    .detail = { $reason }. Use a public HTTPS address of your own server.
 address-in-use = Still in use
     .detail = A product still uses this address or key. Point its editions elsewhere first.
 review-decided = This was decided already
@@ -145,9 +149,9 @@ renewal-change-too-early = Too early to change at renewal
 renewal-change-pending = A change is already paid for
     .detail = A renewal with a change has been paid for and has not begun. Wait until it begins, or return that renewal.
 seller-refuses = The seller does not allow this change
-    .detail = The seller's server said no: { $detail }. Choose another SKU or quantity, or ask the seller.
+    .detail = The seller's server said no: { $verdict }. Choose another SKU or quantity, or ask the seller.
 seller-unreachable = The seller's server does not answer
-    .detail = Whether this change is possible could not be asked: { $detail }. Try again later; nothing was ordered.
+    .detail = Whether this change is possible could not be asked: { $verdict }. Try again later; nothing was ordered.
 refund-window-over = The refund window is over
     .detail = A purchase can be returned within { $days } days after it took effect.
 refund-quota-used = No refunds are left this year
@@ -191,3 +195,63 @@ rule-bank_account = must be a bank account number of letters and digits
 rule-confirm = must repeat the id of what is to be retired for good
 rule-alone = must not be sent together with the other way to say it
 rule-one-seller = must all be of one seller; place an order for each seller
+
+## Words for states
+
+state-pending_payment = awaiting payment
+state-processing = processing
+state-completed = completed
+state-cancelled = cancelled
+state-failed = failed
+state-refunding = being refunded
+state-refunded = refunded
+state-waiting = waiting
+state-done = done
+state-opening = opening
+state-in_use = in use
+state-frozen = frozen
+state-released = released
+state-draft = draft
+state-on_sale = on sale
+state-hidden = hidden
+state-retired = retired
+state-under_review = under review
+state-withdrawn = withdrawn
+state-approved = approved
+state-rejected = rejected
+state-all-editions-retired = without an edition that is sold
+state-queued = queued
+state-polling = asked again
+state-gave_up = given up
+state-payable = payable
+state-carried = carried over
+state-paid = paid
+
+## Why an address is refused
+
+reason-malformed = It is not a complete web address
+reason-too-long = It is too long
+reason-scheme = Its scheme is not allowed
+reason-credentials = It has a user name or a password in it
+reason-not-public = It is not in the public Internet
+
+## What a seller's server did
+
+verdict-timed_out = no complete answer in time
+verdict-connect_failed = no connection
+verdict-tls_failed = no trusted TLS connection
+verdict-address_refused = its address may not be called
+verdict-body_broken = the answer ended early
+verdict-body_too_large = the answer is too large
+verdict-redirect = it answered with a redirect
+verdict-status = it answered with another HTTP status than 200
+verdict-empty = its answer is empty
+verdict-not_utf8 = its answer is not UTF-8
+verdict-html = it answered with a web page
+verdict-not_json = its answer is not a JSON object
+verdict-result_code_missing = its answer has no result code
+verdict-result_code_not_text = its result code is not text
+verdict-instance_id_missing = its answer has no instance id
+verdict-instance_id_too_long = its instance id is too long
+verdict-instance_id_with_comma = its instance id has a comma
+verdict-instance_taken = its instance belongs to another order

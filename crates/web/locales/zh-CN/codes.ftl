@@ -24,6 +24,8 @@ role-missing = 您的角色无权执行此操作
     .detail = 此操作需要权限 { $permission }，请联系账号所有者授予具备该权限的角色。
 scope-missing = 令牌的授权范围不足
     .detail = 该令牌未包含授权范围 { $permission }，请创建包含该范围的令牌。
+session-needed = 令牌不能执行此操作
+    .detail = 涉及登录安全的更改只能由已登录的本人完成。请使用密码登录后，携带会话令牌重试。
 too-many-requests = 请求过于频繁
     .detail = 请在 { $seconds } 秒后重试。
 version-stale = 内容已被他人修改
@@ -57,6 +59,8 @@ clock-not-sandbox = 该市场的时钟不可调整
     .detail = 只有沙箱市场的时钟可以调整。
 clock-backwards = 时钟只能向前
     .detail = 请选择晚于当前市场时间的时间。
+clock-too-far = 超出时钟可达到的时间
+    .detail = 请选择不晚于 { $latest } 的时间。
 clock-busy = 他人正在调整时钟
     .detail = 请等待其完成后重试。
 
@@ -102,7 +106,7 @@ price-missing = 不支持该购买时长
 quantity-invalid = 数量超出范围
     .detail = 请选择 { $min } 至 { $max } 之间的数量，步长为 { $step }。
 address-refused = 不允许使用该生产地址
-    .detail = { $detail }。请使用您自己服务器的公网 HTTPS 地址。
+    .detail = { $reason }。请使用您自己服务器的公网 HTTPS 地址。
 address-in-use = 仍在使用中
     .detail = 仍有商品在使用该地址或密钥，请先将相关规格改用其他地址。
 review-decided = 已有审核结论
@@ -145,9 +149,9 @@ renewal-change-too-early = 尚未到可续费变更的时间
 renewal-change-pending = 已有待生效的续费变更
     .detail = 已支付的续费变更尚未生效，请待其生效后再操作，或退订该续费订单。
 seller-refuses = 商家不支持此项变更
-    .detail = 商家系统返回：{ $detail }。请选择其他规格或数量，或联系商家。
+    .detail = 商家系统返回：{ $verdict }。请选择其他规格或数量，或联系商家。
 seller-unreachable = 商家系统无响应
-    .detail = 暂时无法确认该变更是否可行：{ $detail }。请稍后重试，订单尚未创建。
+    .detail = 暂时无法确认该变更是否可行：{ $verdict }。请稍后重试，订单尚未创建。
 refund-window-over = 已超过退订期限
     .detail = 购买生效后 { $days } 天内可以退订。
 refund-quota-used = 本年度退订次数已用完
@@ -191,3 +195,63 @@ rule-bank_account = 须为由字母和数字组成的银行账号
 rule-confirm = 须再次填写要永久下架的对象的 ID
 rule-alone = 不能与另一种写法同时使用
 rule-one-seller = 须属于同一商家，请按商家分别下单
+
+## 状态
+
+state-pending_payment = 待支付
+state-processing = 处理中
+state-completed = 已完成
+state-cancelled = 已取消
+state-failed = 失败
+state-refunding = 退款中
+state-refunded = 已退款
+state-waiting = 等待中
+state-done = 已完成
+state-opening = 开通中
+state-in_use = 使用中
+state-frozen = 已冻结
+state-released = 已释放
+state-draft = 草稿
+state-on_sale = 在售
+state-hidden = 已隐藏
+state-retired = 已下架
+state-under_review = 审核中
+state-withdrawn = 已撤回
+state-approved = 已通过
+state-rejected = 已驳回
+state-all-editions-retired = 所有规格均已下架
+state-queued = 排队中
+state-polling = 轮询中
+state-gave_up = 已放弃
+state-payable = 待付款
+state-carried = 结转下期
+state-paid = 已付款
+
+## 地址不可用的原因
+
+reason-malformed = 不是完整的网址
+reason-too-long = 地址过长
+reason-scheme = 不允许使用该协议
+reason-credentials = 地址中不得包含用户名或密码
+reason-not-public = 不是公网地址
+
+## 商家系统的响应
+
+verdict-timed_out = 未在规定时间内返回完整响应
+verdict-connect_failed = 无法建立连接
+verdict-tls_failed = 无法建立可信的 TLS 连接
+verdict-address_refused = 生产地址不允许调用
+verdict-body_broken = 响应未传输完整
+verdict-body_too_large = 响应过大
+verdict-redirect = 返回了重定向
+verdict-status = 返回的 HTTP 状态码不是 200
+verdict-empty = 响应为空
+verdict-not_utf8 = 响应不是 UTF-8 编码
+verdict-html = 返回的是网页
+verdict-not_json = 响应不是 JSON 对象
+verdict-result_code_missing = 响应缺少结果码
+verdict-result_code_not_text = 结果码不是文本
+verdict-instance_id_missing = 响应缺少实例 ID
+verdict-instance_id_too_long = 实例 ID 过长
+verdict-instance_id_with_comma = 实例 ID 含有逗号
+verdict-instance_taken = 实例已属于其他订单

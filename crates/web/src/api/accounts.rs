@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 
 use crate::AppState;
 use crate::answer::{Created, Done, List, Tagged};
-use crate::auth::{Arrival, May, Seller, SignedIn, people, seller};
+use crate::auth::{Arrival, InPerson, May, Seller, SignedIn, people, seller};
 use crate::extract::{IfMatch, IfMatchHeader, Json, Paging, PagingQuery, Segment};
 use crate::problem::ApiResult;
 
@@ -25,7 +25,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(sign_up))
         .routes(routes!(sign_in, list_sessions))
         .routes(routes!(sign_out))
-        .routes(routes!(end_session))
+        .routes(routes!(show_session, end_session))
         .routes(routes!(show_me, update_me))
         .routes(routes!(change_password))
         .routes(routes!(list_users, add_user))
@@ -35,9 +35,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(enable_user))
         .routes(routes!(reset_password))
         .routes(routes!(list_tokens, create_token))
-        .routes(routes!(revoke_token))
+        .routes(routes!(show_token, revoke_token))
         .routes(routes!(list_access_keys, create_access_key))
-        .routes(routes!(revoke_access_key))
+        .routes(routes!(show_access_key, revoke_access_key))
 }
 
 /// The person to add.
@@ -149,13 +149,23 @@ async fn sign_out(State(app): State<AppState>, me: SignedIn) -> ApiResult<Done> 
     Ok(Done)
 }
 
+/// A session
+///
+/// A live one of the person who asks.
+#[utoipa::path(get, path = "/sessions/{id}", tag = "sessions", operation_id = "show_session", params(("id" = SessionId, Path)),
+    security(("bearer" = [])), responses((status = OK, body = SessionView)))]
+async fn show_session(State(app): State<AppState>, me: SignedIn, Segment(id): Segment<SessionId>) -> ApiResult<Json<SessionView>> {
+    let (user, wall) = (me.principal.user, me.ctx.wall);
+    Ok(Json(app.read(async move |tx| accounts::get_session(tx, user, id, wall).await).await?))
+}
+
 /// End a session
 ///
 /// Ends one of one's own sessions, such as that of a lost computer.
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "sessions", operation_id = "end_session", params(("id" = SessionId, Path)),
     security(("bearer" = [])), responses((status = NO_CONTENT)))]
-async fn end_session(State(app): State<AppState>, me: SignedIn, Segment(id): Segment<SessionId>) -> ApiResult<Done> {
-    let SignedIn { principal, ctx } = me;
+async fn end_session(State(app): State<AppState>, me: InPerson, Segment(id): Segment<SessionId>) -> ApiResult<Done> {
+    let InPerson { principal, ctx } = me;
     app.write(async move |tx| accounts::end_session(tx, &ctx, principal.user, id).await).await?;
     Ok(Done)
 }
@@ -193,11 +203,11 @@ async fn show_me(State(app): State<AppState>, me: SignedIn) -> ApiResult<Tagged<
     responses((status = OK, body = User)))]
 async fn update_me(
     State(app): State<AppState>,
-    me: SignedIn,
+    me: InPerson,
     IfMatch(version): IfMatch,
     Json(details): Json<UserDetails>,
 ) -> ApiResult<Tagged<Json<User>>> {
-    let SignedIn { principal, ctx } = me;
+    let InPerson { principal, ctx } = me;
     let change =
         async move |tx: &mut Tx| accounts::update_user(tx, &ctx, principal.account, principal.user, details.clone(), version).await;
     Ok(tagged(app.write(change).await?))
@@ -223,7 +233,7 @@ struct PasswordChange {
 /// Every other session ends.
 #[utoipa::path(post, path = "/me/password", tag = "sessions", operation_id = "change_password", security(("bearer" = [])),
     responses((status = NO_CONTENT)))]
-async fn change_password(State(app): State<AppState>, me: SignedIn, Json(input): Json<PasswordChange>) -> ApiResult<Done> {
+async fn change_password(State(app): State<AppState>, me: InPerson, Json(input): Json<PasswordChange>) -> ApiResult<Done> {
     accounts::change_password(app.market(), &me.ctx, &me.principal, &input.old_password, &input.new_password).await?;
     Ok(Done)
 }
@@ -410,21 +420,36 @@ struct TokenCreated {
 
 /// Create an API token
 ///
-/// A token with scopes for a program. The secret is shown this once.
+/// A token with scopes for a program. The secret is shown this once. Only somebody who has signed in can make one: no token makes another.
 #[utoipa::path(post, path = "/tokens", tag = "sessions", operation_id = "create_token", security(("bearer" = [])),
     responses((status = CREATED, body = TokenCreated)))]
-async fn create_token(State(app): State<AppState>, me: SignedIn, Json(new): Json<NewToken>) -> ApiResult<Created<TokenCreated>> {
-    let SignedIn { principal, ctx } = me;
+async fn create_token(State(app): State<AppState>, me: InPerson, Json(new): Json<NewToken>) -> ApiResult<Created<TokenCreated>> {
+    let InPerson { principal, ctx } = me;
     let create = async move |tx: &mut Tx| accounts::create_token(tx, &ctx, &principal, new.clone()).await;
     let (token, secret) = app.write(create).await?;
     Ok(Created::at(format!("/api/v1/tokens/{}", token.id), TokenCreated { secret, token }))
 }
 
+/// An API token
+///
+/// One of the person who asks, also one that ended; without what opens.
+#[utoipa::path(get, path = "/tokens/{id}", tag = "sessions", operation_id = "show_token", params(("id" = TokenId, Path)),
+    security(("bearer" = [])), responses((status = OK, body = TokenView)))]
+async fn show_token(State(app): State<AppState>, me: SignedIn, Segment(id): Segment<TokenId>) -> ApiResult<Json<TokenView>> {
+    let user = me.principal.user;
+    Ok(Json(app.read(async move |tx| accounts::get_token(tx, user, id).await).await?))
+}
+
 /// Revoke an API token
+///
+/// A program with a token can revoke that token, and no other.
 #[utoipa::path(delete, path = "/tokens/{id}", tag = "sessions", operation_id = "revoke_token", params(("id" = TokenId, Path)),
     security(("bearer" = [])), responses((status = NO_CONTENT)))]
 async fn revoke_token(State(app): State<AppState>, me: SignedIn, Segment(id): Segment<TokenId>) -> ApiResult<Done> {
     let SignedIn { principal, ctx } = me;
+    if principal.token != Some(id) {
+        principal.require_session()?;
+    }
     app.write(async move |tx| accounts::revoke_token(tx, &ctx, principal.user, id).await).await?;
     Ok(Done)
 }
@@ -474,6 +499,20 @@ async fn create_access_key(
     };
     let (access_key, secret_key) = app.write(create).await?;
     Ok(Created::at(format!("/api/v1/access-keys/{}", access_key.id), AccessKeyCreated { secret_key, access_key }))
+}
+
+/// An AK/SK pair
+///
+/// Without its secret key; also one that was revoked.
+#[utoipa::path(get, path = "/access-keys/{id}", tag = "seller", operation_id = "show_access_key", params(("id" = AccessKeyId, Path)),
+    security(("bearer" = ["seller.develop"])), responses((status = OK, body = AccessKeyView)))]
+async fn show_access_key(
+    State(app): State<AppState>,
+    seller: Seller<seller::Develop>,
+    Segment(id): Segment<AccessKeyId>,
+) -> ApiResult<Json<AccessKeyView>> {
+    let account = seller.account();
+    Ok(Json(app.read(async move |tx| accounts::get_access_key(tx, account, id).await).await?))
 }
 
 /// Revoke an AK/SK pair

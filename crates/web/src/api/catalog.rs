@@ -12,9 +12,9 @@ use utoipa_axum::routes;
 
 use super::sellers::ReasonInput;
 use crate::AppState;
-use crate::answer::{Created, Done, List, Tagged};
+use crate::answer::{Created, Done, List, Tagged, created};
 use crate::auth::{May, Operator, Seller, Visitor, operator, seller};
-use crate::extract::{IfMatch, IfMatchHeader, Json, Paging, PagingQuery, Query, Segment};
+use crate::extract::{IfMatch, IfMatchHeader, Json, Made, MayOnce, MayOnceHeader, Paging, PagingQuery, Query, Segment, may_once};
 use crate::problem::ApiResult;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -101,16 +101,19 @@ fn tagged(product: SellerProduct) -> Tagged<Json<SellerProduct>> {
 /// Begin a product
 ///
 /// With a draft, which may be unfinished. `missing` in the answer says what it still needs before it can be submitted.
-#[utoipa::path(post, path = "/seller/products", tag = "seller", operation_id = "create_product", security(("bearer" = ["seller.products"])),
-    responses((status = CREATED, body = SellerProduct)))]
+#[utoipa::path(post, path = "/seller/products", tag = "seller", operation_id = "create_product", params(MayOnceHeader),
+    request_body = ProductContent, security(("bearer" = ["seller.products"])), responses((status = CREATED, body = SellerProduct)))]
 async fn create_product(
     State(app): State<AppState>,
     seller: Seller<seller::Products>,
-    Json(content): Json<ProductContent>,
-) -> ApiResult<Tagged<Created<SellerProduct>>> {
+    input: MayOnce<ProductContent>,
+) -> ApiResult<Tagged<Created<Made<SellerProduct>>>> {
     let May { principal, ctx, .. } = seller;
-    let product = app.write(async move |tx| catalog::create(tx, &ctx, principal.account, content.clone()).await).await?;
-    Ok(Tagged::new(product.summary.version, Created::at(format!("/api/v1/seller/products/{}", product.summary.id), product)))
+    let (key, content) = input.open(principal.account)?;
+    let create = async move |tx: &mut Tx| {
+        may_once(tx, &ctx, key.as_ref(), async |tx: &mut Tx| catalog::create(tx, &ctx, principal.account, content.clone()).await).await
+    };
+    created("/api/v1/seller/products", app.write(create).await?)
 }
 
 /// One of my products
@@ -145,16 +148,22 @@ async fn update_draft(
 
 /// Submit a product
 ///
-/// A copy of the draft goes to the operator for review.
+/// A copy of the draft goes to the operator for review: the one that the caller has read, and not what somebody else made of it meanwhile.
 #[utoipa::path(post, path = "/seller/products/{id}/submit", tag = "seller", operation_id = "submit_product",
-    params(("id" = ProductId, Path)), security(("bearer" = ["seller.products"])), responses((status = OK, body = SellerProduct)))]
+    params(("id" = ProductId, Path), IfMatchHeader), security(("bearer" = ["seller.products"])),
+    responses((status = OK, body = SellerProduct)))]
 async fn submit_product(
     State(app): State<AppState>,
     seller: Seller<seller::Products>,
     Segment(id): Segment<ProductId>,
+    IfMatch(version): IfMatch,
 ) -> ApiResult<Tagged<Json<SellerProduct>>> {
     let May { principal, ctx, .. } = seller;
-    Ok(tagged(app.write(async move |tx| catalog::submit(tx, &ctx, principal.account, id).await).await?))
+    let submit = async move |tx: &mut Tx| {
+        catalog::expect_version(tx, principal.account, id, version).await?;
+        catalog::submit(tx, &ctx, principal.account, id).await
+    };
+    Ok(tagged(app.write(submit).await?))
 }
 
 /// Withdraw a submission

@@ -2,10 +2,11 @@
 
 use axum::extract::State;
 use db::Tx;
-use kernel::{AccountId, Code, Money, Refusal};
+use kernel::{AccountId, Code, DepositId, Money, Refusal};
 use market::accounts::{self, Account};
 use market::audit::{self, AuditEntry};
 use market::ledger::{self, Book, Deposit, Movement, NewDeposit, Transaction};
+use market::settlement;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_accounts))
         .routes(routes!(show_account))
         .routes(routes!(list_deposits, record_deposit))
+        .routes(routes!(show_deposit))
         .routes(routes!(list_book))
         .routes(routes!(list_transactions))
         .routes(routes!(list_audit))
@@ -33,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[derive(Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 struct AccountFilter {
-    /// Only those whose names begin with this, however it is typed.
+    /// Only those whose names begin with this, however it is typed; these come by name, the others oldest first.
     name: Option<String>,
 }
 
@@ -74,12 +76,9 @@ async fn show_account(
 ) -> ApiResult<Json<AccountReport>> {
     let currency = app.market().edition().currency;
     let report = async move |tx: &mut Tx| {
-        Ok(AccountReport {
-            account: accounts::get(tx, id).await?,
-            balance: Money::new(ledger::wallet(tx, id, currency).await?, currency),
-            pending: Money::new(ledger::balance(tx, &Book::SellerPending(id), currency).await?, currency),
-            payable: Money::new(ledger::balance(tx, &Book::SellerPayable(id), currency).await?, currency),
-        })
+        let account = accounts::get(tx, id).await?;
+        let (pending, payable) = settlement::standing(tx, id, currency).await?;
+        Ok(AccountReport { account, balance: Money::new(ledger::wallet(tx, id, currency).await?, currency), pending, payable })
     };
     Ok(Json(app.read(report).await?))
 }
@@ -141,7 +140,19 @@ async fn record_deposit(
         })
         .await
     };
-    Ok(Created::at("/api/v1/operator/deposits", app.write(record).await?))
+    let deposit = app.write(record).await?;
+    Ok(Created::at(format!("/api/v1/operator/deposits/{}", deposit["id"].as_str().unwrap_or_default()), deposit))
+}
+
+/// A deposit
+#[utoipa::path(get, path = "/operator/deposits/{id}", tag = "operator", operation_id = "show_deposit", params(("id" = DepositId, Path)),
+    security(("bearer" = ["operator.finance"])), responses((status = OK, body = Deposit)))]
+async fn show_deposit(
+    State(app): State<AppState>,
+    _: Operator<operator::Finance>,
+    Segment(id): Segment<DepositId>,
+) -> ApiResult<Json<Deposit>> {
+    Ok(Json(app.read(async move |tx| ledger::deposit(tx, id).await).await?))
 }
 
 /// Movements of a book
@@ -173,14 +184,14 @@ struct TransactionFilter {
 ///
 /// With their postings, oldest first.
 #[utoipa::path(get, path = "/operator/ledger/transactions", tag = "operator", operation_id = "list_transactions",
-    params(TransactionFilter), security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Transaction>)))]
+    params(PagingQuery, TransactionFilter), security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Transaction>)))]
 async fn list_transactions(
     State(app): State<AppState>,
     _: Operator<operator::Finance>,
     Query(filter): Query<TransactionFilter>,
+    Paging(page): Paging,
 ) -> ApiResult<List<Transaction>> {
-    let items = app.read(async move |tx| ledger::transactions_of(tx, &filter.reference).await).await?;
-    Ok(List { items, next: None })
+    Ok(app.read(async move |tx| ledger::transactions_of(tx, &filter.reference, &page).await).await?.into())
 }
 
 /// The audit

@@ -3,8 +3,8 @@
 use axum::extract::State;
 use db::Tx;
 use kernel::{Code, Refusal};
-use market::runner::{self, Progress, To};
-use market::{ClockReport, Ticking};
+use market::runner::{self, Progress};
+use market::{ClockReport, SANDBOX_LATEST_MS, Ticking};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -46,7 +46,7 @@ async fn set_clock(
     let clock = *app.market().clock();
     let ticking = if input.ticking { Ticking::Ticks } else { Ticking::Stands };
     let set = async move |tx: &mut Tx| {
-        clock.set_ticking(tx, ctx.wall, ticking).await?;
+        clock.set_ticking(tx, &ctx, ticking).await?;
         clock.report(tx, ctx.wall).await
     };
     Ok(Json(app.write(set).await?))
@@ -65,7 +65,7 @@ impl AdvanceInput {
     fn target(&self, now: i64) -> Result<i64, Refusal> {
         match (self.to, self.by_ms) {
             (Some(to), None) => Ok(to),
-            (None, Some(by_ms)) if by_ms > 0 => now.checked_add(by_ms).ok_or_else(|| Refusal::field("by_ms", "positive")),
+            (None, Some(by_ms)) if by_ms > 0 => Ok(now.saturating_add(by_ms)),
             (None, Some(_)) => Err(Refusal::field("by_ms", "positive")),
             (Some(_), Some(_)) => Err(Refusal::field("by_ms", "alone")),
             (None, None) => Err(Refusal::field("to", "required")),
@@ -87,14 +87,14 @@ async fn advance_clock(
     admin: Operator<operator::Admin>,
     Json(input): Json<AdvanceInput>,
 ) -> ApiResult<Json<Progress>> {
-    let now = admin.ctx.now;
-    let to = input.target(now)?;
-    if to > now.saturating_add(ADVANCE_MS_MAX) {
-        return Err(Refusal::new(Code::ParameterInvalid).with("field", "to").with("detail", "at most a hundred years ahead").into());
+    let (ctx, market) = (admin.ctx, app.market().clone());
+    let to = input.target(ctx.now)?;
+    let latest = ctx.now.saturating_add(ADVANCE_MS_MAX).min(SANDBOX_LATEST_MS);
+    if to > latest {
+        return Err(Refusal::new(Code::ClockTooFar).with("latest", market.edition().zone.readable_minute(latest)).into());
     }
-    let market = app.market().clone();
     // On its own task: a caller that goes away must not leave the clock half way with its lease taken.
-    let moving = tokio::spawn(async move { runner::advance(&market, To::Moment(to), |_| {}).await });
+    let moving = tokio::spawn(async move { runner::advance_by_order(&market, &ctx, to, |_| {}).await });
     let progress = moving.await.map_err(|fault| ApiError::Broken(Box::new(fault)))?;
     Ok(Json(progress?))
 }

@@ -12,9 +12,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
-use crate::answer::{Created, List, Tagged};
+use crate::answer::{Created, List, Tagged, created};
 use crate::auth::{Buyer, May, Operator, Seller, applicant, buyer, operator, seller};
-use crate::extract::{IfMatch, IfMatchHeader, Json, Paging, PagingQuery, Query, Segment};
+use crate::extract::{IfMatch, IfMatchHeader, Json, Made, MayOnce, MayOnceHeader, Paging, PagingQuery, Query, Segment, may_once};
 use crate::problem::ApiResult;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -22,6 +22,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(show_application, apply))
         .routes(routes!(update_seller))
         .routes(routes!(list_signing_keys, create_signing_key))
+        .routes(routes!(show_signing_key))
         .routes(routes!(retire_signing_key))
         .routes(routes!(list_addresses, create_address))
         .routes(routes!(show_address, update_address))
@@ -127,7 +128,21 @@ async fn create_signing_key(
     let create =
         async move |tx: &mut Tx| sellers::create_key(tx, &ctx, market.vault(), principal.account, &input.name, input.key.clone()).await;
     let (key, secret) = app.write(create).await?;
-    Ok(Created::at("/api/v1/seller/signing-keys", SigningKeyCreated { secret, key }))
+    Ok(Created::at(format!("/api/v1/seller/signing-keys/{}", key.id), SigningKeyCreated { secret, key }))
+}
+
+/// A signing key
+///
+/// Without what signs; also one that was retired.
+#[utoipa::path(get, path = "/seller/signing-keys/{id}", tag = "seller", operation_id = "show_signing_key",
+    params(("id" = SellerKeyId, Path)), security(("bearer" = ["seller.develop"])), responses((status = OK, body = SellerKey)))]
+async fn show_signing_key(
+    State(app): State<AppState>,
+    seller: Seller<seller::Develop>,
+    Segment(id): Segment<SellerKeyId>,
+) -> ApiResult<Json<SellerKey>> {
+    let account = seller.account();
+    Ok(Json(app.read(async move |tx| sellers::get_key(tx, account, id).await).await?))
 }
 
 /// Retire a signing key
@@ -170,7 +185,7 @@ struct ProductionAddressInput {
 impl ProductionAddressInput {
     fn checked(self, app: &AppState) -> Result<AddressInput, Refusal> {
         let policy = app.settings().production_addresses;
-        let allowed = |url: &str| outbound::check_url(url, policy).map(drop).map_err(|refused| refused.to_string());
+        let allowed = |url: &str| outbound::check_url(url, policy).map(drop).map_err(|refused| refused.word().to_owned());
         let url: CheckedUrl = sellers::check_url(&self.url, &allowed)?;
         Ok(AddressInput { name: self.name, url, dialect: self.dialect, key_id: self.key_id })
     }
@@ -181,17 +196,21 @@ fn address_tagged(address: Address) -> Tagged<Json<Address>> {
 }
 
 /// Register a production address
-#[utoipa::path(post, path = "/seller/addresses", tag = "seller", operation_id = "create_address", security(("bearer" = ["seller.develop"])),
-    responses((status = CREATED, body = Address)))]
+#[utoipa::path(post, path = "/seller/addresses", tag = "seller", operation_id = "create_address", params(MayOnceHeader),
+    request_body = ProductionAddressInput, security(("bearer" = ["seller.develop"])), responses((status = CREATED, body = Address)))]
 async fn create_address(
     State(app): State<AppState>,
     seller: Seller<seller::Develop>,
-    Json(input): Json<ProductionAddressInput>,
-) -> ApiResult<Tagged<Created<Address>>> {
+    input: MayOnce<ProductionAddressInput>,
+) -> ApiResult<Tagged<Created<Made<Address>>>> {
     let May { principal, ctx, .. } = seller;
+    let (key, input) = input.open(principal.account)?;
     let input = input.checked(&app)?;
-    let address = app.write(async move |tx| sellers::create_address(tx, &ctx, principal.account, input.clone()).await).await?;
-    Ok(Tagged::new(address.version, Created::at(format!("/api/v1/seller/addresses/{}", address.id), address)))
+    let create = async move |tx: &mut Tx| {
+        may_once(tx, &ctx, key.as_ref(), async |tx: &mut Tx| sellers::create_address(tx, &ctx, principal.account, input.clone()).await)
+            .await
+    };
+    created("/api/v1/seller/addresses", app.write(create).await?)
 }
 
 /// A production address

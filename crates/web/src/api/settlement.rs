@@ -13,7 +13,7 @@ use crate::AppState;
 use crate::answer::List;
 use crate::auth::{May, Operator, Seller, operator, seller};
 use crate::extract::{Json, Once, OnceHeader, Paging, PagingQuery, Query, Segment, once};
-use crate::problem::ApiResult;
+use crate::problem::{ApiError, ApiResult};
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -165,17 +165,22 @@ struct MonthInput {
 
 /// Settle a month
 ///
-/// Makes the statements of every seller for a month that is over, as the monthly job does by itself, and gives all statements of that month.
-/// Running it again changes nothing.
+/// Makes the statements of every seller for a month that is over, as the monthly job does by itself, and gives the statements of that month.
+/// Running it again changes nothing, and gives the next page. Many sellers take longer than one request may last: then the answer is
+/// `unavailable`, the run goes on, and running it again tells how it ended.
 #[utoipa::path(post, path = "/operator/settlements", tag = "operator", operation_id = "settle_month",
-    security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Statement>)))]
+    params(PagingQuery), security(("bearer" = ["operator.finance"])), responses((status = OK, body = List<Statement>)))]
 async fn settle_month(
     State(app): State<AppState>,
     finance: Operator<operator::Finance>,
+    Paging(page): Paging,
     Json(input): Json<MonthInput>,
 ) -> ApiResult<List<Statement>> {
-    let items = settlement::run_month(app.market(), &finance.ctx, input.month).await?;
-    Ok(List { items, next: None })
+    let (market, ctx, month) = (app.market().clone(), finance.ctx, input.month);
+    // On its own task: a caller that goes away must not leave half of the sellers without a statement.
+    let running = tokio::spawn(async move { settlement::run_month(&market, &ctx, month).await });
+    running.await.map_err(|fault| ApiError::Broken(Box::new(fault)))??;
+    Ok(app.read(async move |tx| settlement::statements_of_month(tx, month, &page).await).await?.into())
 }
 
 /// A transfer that was made.

@@ -104,18 +104,20 @@ async fn show_instance(
 ///
 /// Every order line of a subscription, oldest first.
 #[utoipa::path(get, path = "/subscriptions/{id}/lines", tag = "subscriptions", operation_id = "list_subscription_lines",
-    params(("id" = SubscriptionId, Path)), security(("bearer" = ["buyer.view"])), responses((status = OK, body = List<OrderLine>)))]
+    params(("id" = SubscriptionId, Path), PagingQuery), security(("bearer" = ["buyer.view"])),
+    responses((status = OK, body = List<OrderLine>)))]
 async fn list_subscription_lines(
     State(app): State<AppState>,
     buyer: Buyer<buyer::View>,
     Segment(id): Segment<SubscriptionId>,
+    Paging(page): Paging,
 ) -> ApiResult<List<OrderLine>> {
     let account = buyer.account();
     let lines = async move |tx: &mut Tx| {
         subscriptions::get_of_buyer(tx, account, id).await?;
-        orders::lines_of(tx, id).await
+        orders::lines_page(tx, id, &page).await
     };
-    Ok(List { items: app.read(lines).await?, next: None })
+    Ok(app.read(lines).await?.into())
 }
 
 /// Timeline of a subscription

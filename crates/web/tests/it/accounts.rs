@@ -169,3 +169,40 @@ async fn a_token_works_until_it_is_revoked() {
     assert!(people::token(&app.market, &owner, [Permission::BuyerView]).await.starts_with("yst_"));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_token_neither_outlives_its_end_nor_touches_other_sign_ins() {
+    let app = TestApp::new().await;
+    let owner = people::buyer(&app.market, "acme").await;
+    let session = people::session(&app.market, &owner).await;
+    let every_scope = [Permission::BuyerView, Permission::BuyerPurchase, Permission::BuyerPay, Permission::BuyerManage];
+    let token = people::token(&app.market, &owner, every_scope).await;
+    let expires_at = people::ctx(&app.market).await.wall + 366 * kernel::DAY_MS;
+    let body = json!({ "name": "heir", "scopes": ["buyer.view"], "expires_at": expires_at });
+    let heir = app.post("/api/v1/tokens", &token, body.clone()).await;
+    assert_eq!((heir.status, heir.code()), (StatusCode::FORBIDDEN, "session-needed"));
+    let other = app.post("/api/v1/tokens", &session, body).await.header("location").to_owned();
+    let revoked = app.send(app.request(Method::DELETE, &other).bearer_auth(&token)).await;
+    assert_eq!(revoked.code(), "session-needed", "a token does not end another");
+
+    let listed = app.send(app.request(Method::GET, "/api/v1/tokens").bearer_auth(&token)).await.body;
+    let own = listed["items"].as_array().unwrap().iter().find(|one| one["name"] == "test").unwrap()["id"].as_str().unwrap().to_owned();
+    let revoked = app.send(app.request(Method::DELETE, &format!("/api/v1/tokens/{own}")).bearer_auth(&token)).await;
+    assert_eq!(revoked.status, StatusCode::NO_CONTENT, "but it may end itself, such as after a rotation");
+    assert_eq!(app.send(app.request(Method::GET, "/api/v1/balance").bearer_auth(&token)).await.code(), "token-invalid");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_ends_by_itself() {
+    let app = TestApp::new().await;
+    let owner = people::buyer(&app.market, "acme").await;
+    let token = people::token_until(&app.market, &owner, [Permission::BuyerView], 1).await;
+    // Its end is a moment after it was made: the machine's time passes that before the request arrives.
+    while people::ctx(&app.market).await.wall <= token.1 {
+        tokio::task::yield_now().await;
+    }
+    let late = app.send(app.request(Method::GET, "/api/v1/balance").bearer_auth(&token.0)).await;
+    assert_eq!((late.status, late.code()), (StatusCode::UNAUTHORIZED, "token-invalid"));
+    app.finish().await;
+}

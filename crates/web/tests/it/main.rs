@@ -5,6 +5,7 @@ mod accounts;
 mod buying;
 mod contract;
 mod doors;
+mod everything;
 mod foundation;
 mod money;
 mod people;

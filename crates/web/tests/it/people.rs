@@ -58,13 +58,19 @@ pub(crate) async fn colleague(market: &Market, of: &Person, login: &str, roles: 
 
 /// An API token with these scopes.
 pub(crate) async fn token(market: &Market, of: &Person, scopes: impl IntoIterator<Item = Permission>) -> String {
+    token_until(market, of, scopes, kernel::DAY_MS).await.0
+}
+
+/// An API token that ends after so many milliseconds, and when that is.
+pub(crate) async fn token_until(market: &Market, of: &Person, scopes: impl IntoIterator<Item = Permission>, ms: i64) -> (String, i64) {
     let (ctx, account, user) = (ctx(market).await, of.account.id, of.user.id);
-    let new = NewToken { name: "test".to_owned(), scopes: scopes.into_iter().collect(), expires_at: ctx.wall + kernel::DAY_MS };
+    let new = NewToken { name: "test".to_owned(), scopes: scopes.into_iter().collect(), expires_at: ctx.wall + ms };
+    let expires_at = new.expires_at;
     let create = async move |tx: &mut db::Tx| {
         let principal = accounts::principal(tx, account, user).await?;
         accounts::create_token(tx, &ctx, &principal, new.clone()).await
     };
-    market.db().write(create).await.unwrap().1
+    (market.db().write(create).await.unwrap().1, expires_at)
 }
 
 /// A session of somebody.

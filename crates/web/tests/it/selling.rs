@@ -48,7 +48,7 @@ impl Fair {
         self.app.send(self.app.request(Method::GET, &format!("/api/v1{path}")).bearer_auth(token)).await
     }
 
-    fn application() -> Value {
+    pub(crate) fn application() -> Value {
         let bank = json!({ "name": "ICBC", "number": "6222 0000 1234 5678" });
         json!({
             "company": "星云科技有限公司", "website": "https://nebula.example.com", "contact_name": "李伟",
@@ -98,7 +98,8 @@ impl Fair {
         let product = self.post("/seller/products", &self.seller, Self::content(address)).await;
         assert_eq!(product.status, StatusCode::CREATED, "{product:?}");
         let id = product.body["id"].as_str().unwrap();
-        let submitted = self.post(&format!("/seller/products/{id}/submit"), &self.seller, json!({})).await;
+        let submit = self.app.request(Method::POST, &format!("/api/v1/seller/products/{id}/submit")).bearer_auth(&self.seller);
+        let submitted = self.app.send(submit.header("if-match", product.header("etag"))).await;
         assert_eq!(submitted.status, StatusCode::OK, "{submitted:?}");
         let queue = self.get("/operator/listings", &self.operator).await;
         let listing = queue.body["items"][0]["id"].as_str().unwrap().to_owned();
@@ -225,5 +226,68 @@ async fn what_is_settled_too_early_or_paid_without_a_statement_is_refused() {
     let request = fair.app.request(Method::POST, path).bearer_auth(&fair.operator).header("idempotency-key", "p1");
     let unknown = fair.app.send(request.json(&json!({ "bank_reference": "ICBC-9" }))).await;
     assert_eq!((unknown.status, unknown.code()), (StatusCode::NOT_FOUND, "not-found"));
+    fair.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_submitted_is_what_the_seller_has_read() {
+    let fair = Fair::near().await;
+    fair.admit().await;
+    let address = fair.address("http://127.0.0.1:9/saas").await.body["id"].clone();
+    let product = fair.post("/seller/products", &fair.seller, Fair::content(&address)).await;
+    let path = format!("/api/v1{}", product.header("location").trim_start_matches("/api/v1"));
+    let send = |method: Method, path: String, tag: &str, body: Value| {
+        fair.app.send(fair.app.request(method, &path).bearer_auth(&fair.seller).header("if-match", tag).json(&body))
+    };
+    let mut changed = Fair::content(&address);
+    changed["support_email"] = json!("elsewhere@example.com");
+    let edited = send(Method::PUT, format!("{path}/draft"), product.header("etag"), changed).await;
+    assert_eq!(edited.status, StatusCode::OK, "a colleague changes the draft meanwhile: {edited:?}");
+
+    let submit = format!("{path}/submit");
+    let unseen = send(Method::POST, submit.clone(), product.header("etag"), json!({})).await;
+    assert_eq!((unseen.status, unseen.code()), (StatusCode::PRECONDITION_FAILED, "version-stale"));
+    let blind = fair.post(&submit.replace("/api/v1", ""), &fair.seller, json!({})).await;
+    assert_eq!((blind.status, blind.code()), (StatusCode::PRECONDITION_REQUIRED, "version-missing"));
+    let seen = send(Method::POST, submit, edited.header("etag"), json!({})).await;
+    assert_eq!(seen.status, StatusCode::OK, "{seen:?}");
+    fair.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_made_twice_under_one_key_is_made_once() {
+    let fair = Fair::near().await;
+    fair.admit().await;
+    let key = fair.post("/seller/signing-keys", &fair.seller, json!({ "name": "main" })).await.body["key"]["id"].clone();
+    let address = json!({ "name": "main", "url": "http://127.0.0.1:9/saas", "dialect": "koogallery-v2", "key_id": key });
+    let send = |path: &str, key: &str, body: &Value| {
+        let request = fair.app.request(Method::POST, &format!("/api/v1{path}")).bearer_auth(&fair.seller);
+        fair.app.send(request.header("idempotency-key", key).json(body))
+    };
+    let content = Fair::content(&json!(null));
+    for (path, body) in [("/seller/addresses", &address), ("/seller/products", &content)] {
+        let (first, again) = (send(path, path, body).await, send(path, path, body).await);
+        assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+        assert_eq!((again.status, &again.body), (StatusCode::CREATED, &first.body));
+        assert_eq!((again.header("location"), again.header("etag")), (first.header("location"), first.header("etag")));
+        assert_eq!(fair.get(path, &fair.seller).await.body["items"].as_array().unwrap().len(), 1);
+        let mut other = body.clone();
+        other["name"] = json!("other");
+        other["support_email"] = json!("other@example.com");
+        let conflict = send(
+            path,
+            path,
+            if path.ends_with("products") {
+                other.as_object_mut().unwrap().remove("name");
+                &other
+            } else {
+                other.as_object_mut().unwrap().remove("support_email");
+                &other
+            },
+        )
+        .await;
+        assert_eq!(conflict.code(), "idempotency-conflict");
+        assert_eq!(fair.post(path, &fair.seller, body.clone()).await.status, StatusCode::CREATED, "without a key it is another one");
+    }
     fair.finish().await;
 }

@@ -1,6 +1,8 @@
 //! A served market of its own for each test.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use db::Db;
@@ -20,6 +22,8 @@ pub(crate) struct TestApp {
     client: reqwest::Client,
     server: JoinHandle<()>,
     finished: bool,
+    /// What was answered with success: methods and paths.
+    pub(crate) done: Mutex<BTreeSet<(String, String)>>,
     _scratch: Scratch,
 }
 
@@ -83,7 +87,15 @@ impl TestApp {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { web::serve(listener, router, std::future::pending()).await });
-        Self { market, base, client: reqwest::Client::builder().no_proxy().build().unwrap(), server, finished: false, _scratch: scratch }
+        Self {
+            market,
+            base,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            server,
+            finished: false,
+            done: Mutex::default(),
+            _scratch: scratch,
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
@@ -91,7 +103,13 @@ impl TestApp {
     }
 
     pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        Answer::read(request.send().await.unwrap()).await
+        let request = request.build().unwrap();
+        let sent = (request.method().clone(), request.url().path().to_owned());
+        let answer = Answer::read(self.client.execute(request).await.unwrap()).await;
+        if answer.status.is_success() {
+            self.done.lock().unwrap().insert((sent.0.to_string(), sent.1));
+        }
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use jiff::{Span, Timestamp};
 use kernel::{Actor, Locale};
-use market::runner::{self, Progress, To};
+use market::runner::{self, Progress};
 use market::{Clock, Market, Ticking};
 
 use super::{counted, meter::Meter};
@@ -20,18 +20,18 @@ pub(super) async fn show(config: &Config) -> Result<(), Failure> {
 
 pub(super) async fn set(config: &Config, ticking: Ticking) -> Result<(), Failure> {
     let market = start::market(config, Schema::Check).await?;
-    let wall = market.ctx(Actor::Console, Locale::En).await?.wall;
+    let ctx = market.ctx(Actor::Console, Locale::En).await?;
     let clock = *market.clock();
-    market.db().write(async move |tx| clock.set_ticking(tx, wall, ticking).await).await?;
+    market.db().write(async move |tx| clock.set_ticking(tx, &ctx, ticking).await).await?;
     say(&market, config).await
 }
 
 pub(super) async fn advance(config: &Config, to: &str) -> Result<(), Failure> {
     let market = start::market(config, Schema::Check).await?;
-    let now = market.ctx(Actor::Console, Locale::En).await?.now;
-    let to = moment(to, now, &config.zone)?;
+    let ctx = market.ctx(Actor::Console, Locale::En).await?;
+    let to = moment(to, ctx.now, &config.zone)?;
     let meter = Meter::new();
-    let progress = runner::advance(&market, To::Moment(to), |so_far| {
+    let progress = runner::advance_by_order(&market, &ctx, to, |so_far| {
         let time = market.edition().zone.readable_minute(so_far.now);
         meter.show(format_args!("{time}: {}", said(&so_far)));
     })

@@ -98,10 +98,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
 
 async fn examine(db: &Db, config: &Config, findings: &mut Findings) {
     let place = db.location().masked();
-    findings.look(
-        "database",
-        health::engine_version(db).await.context("it does not answer").map(|it| (Health::Well, format!("{it} at {place}"))),
-    );
+    findings.look("database", db.engine_version().await.context("it does not answer").map(|it| (Health::Well, format!("{it} at {place}"))));
     let version = health::schema_version(db).await.unwrap_or(0);
     match db.check_schema(MIGRATIONS).await {
         Ok(()) => findings.note(Health::Well, "schema", format_args!("version {version}")),
@@ -209,7 +206,7 @@ async fn facts(db: &Db, config: &Config) -> Result<(Health, String)> {
 async fn clock(db: &Db, config: &Config) -> Result<(Health, String)> {
     let now = Timestamp::now();
     let wall = now.as_millisecond();
-    if let Some(ahead) = health::clock_ahead_ms(db, wall).await?.filter(|ahead| ahead.abs() > CLOCKS_APART_MAX_MS) {
+    if let Some(ahead) = db.server_now().await?.map(|now| now - wall).filter(|ahead| ahead.abs() > CLOCKS_APART_MAX_MS) {
         return Ok((
             Health::Wrong,
             format!("the database server's clock is {ahead} ms ahead of this machine's; signatures and leases go by them"),

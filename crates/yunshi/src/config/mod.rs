@@ -75,6 +75,8 @@ pub(crate) struct Config {
     pub(crate) sign_ins_per_minute: NonZeroU32,
     pub(crate) requests_per_second: NonZeroU32,
     pub(crate) requests_burst: NonZeroU32,
+    /// Requests answered at the same time.
+    pub(crate) requests_at_once: NonZeroU32,
     pub(crate) work_in_serve: bool,
     pub(crate) worker_concurrency: NonZeroU32,
     pub(crate) lane_concurrency: NonZeroU32,
@@ -121,6 +123,7 @@ impl Default for Config {
             sign_ins_per_minute: web.sign_ins_per_minute,
             requests_per_second: web.requests_per_second,
             requests_burst: web.requests_burst,
+            requests_at_once: web.requests_at_once,
             work_in_serve: true,
             worker_concurrency: NonZeroU32::MIN.saturating_add(63),
             lane_concurrency: NonZeroU32::MIN.saturating_add(7),
@@ -178,6 +181,7 @@ impl Config {
             sign_ins_per_minute: self.sign_ins_per_minute,
             requests_per_second: self.requests_per_second,
             requests_burst: self.requests_burst,
+            requests_at_once: self.requests_at_once,
             trusted_proxies: self.trusted_proxies.clone(),
             production_addresses: self.outbound().policy,
         }

@@ -215,6 +215,11 @@ settings! {
     |it, given| it.requests_burst = non_zero(given, 1_000_000)?,
     |it| Some(it.requests_burst.to_string());
 
+    "requests_at_once",
+    "Requests that are answered at the same time; one more is told to come back (503).",
+    |it, given| it.requests_at_once = non_zero(given, 1_000_000)?,
+    |it| Some(it.requests_at_once.to_string());
+
     "work_in_serve",
     "Whether `yunshi serve` also does the work that nobody waits for. Set it to false where `yunshi worker` does.",
     |it, given| it.work_in_serve = given.flag()?,

@@ -42,6 +42,7 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "sign_ins_per_minute" => ("3", "3"),
         "requests_per_second" => ("4", "4"),
         "requests_burst" => ("5", "5"),
+        "requests_at_once" => ("6", "6"),
         "work_in_serve" => ("false", "false"),
         "worker_concurrency" => ("6", "6"),
         "lane_concurrency" => ("2", "2"),

@@ -89,7 +89,7 @@ const USERS: Both = ("用户", "users");
 const SEATS: Both = ("坐席", "seats");
 const HOSTS: Both = ("主机", "hosts");
 
-pub(super) const SHOPS: [Shop; 3] = [
+pub(super) const SHOPS: [Shop; 4] = [
     Shop {
         firm: Firm { login: "yunbiao", title: "深圳云表科技有限公司", person: "王晓云" },
         bank: "招商银行深圳科技园支行",
@@ -146,6 +146,53 @@ pub(super) const SHOPS: [Shop; 3] = [
                         max: 200,
                         price: Price::Period { month: 3_900, year: 39_900 },
                     }],
+                }],
+            },
+            Ware {
+                fate: Fate::OnSale,
+                names: ("云文档", "Cloud Docs"),
+                overview: ("像写信一样写文档，像聊天一样改文档", "Documents that a team writes together"),
+                description: (
+                    "富文本与 Markdown 双模式，评论与修订留痕，可导出 Word 与 PDF。",
+                    "Rich text and Markdown, comments and tracked changes, export to Word and PDF.",
+                ),
+                highlights: &[("修订留痕", "Tracked changes"), ("双模式编辑", "Two ways to write")],
+                editions: &[Edition {
+                    names: ("标准", "Standard"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("团队版", "Team"), unit: USERS, max: 1000, price: Price::Period { month: 1800, year: 18000 }
+                    }],
+                }],
+            },
+            Ware {
+                fate: Fate::OnSale,
+                names: ("云盘", "Cloud Drive"),
+                overview: ("企业文件统一存放，外链可控", "Company files in one place, with links that end"),
+                description: (
+                    "断点续传、在线预览、外链有效期与访问密码。",
+                    "Resumable uploads, previews, links with an end and a password.",
+                ),
+                highlights: &[("在线预览", "Previews"), ("外链可控", "Links under control")],
+                editions: &[Edition {
+                    names: ("空间", "Space"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[
+                        Cell {
+                            names: ("标准空间", "Standard space"),
+                            unit: USERS,
+                            max: 2000,
+                            price: Price::Period { month: 1200, year: 12000 },
+                        },
+                        Cell {
+                            names: ("大容量空间", "Large space"),
+                            unit: USERS,
+                            max: 2000,
+                            price: Price::Period { month: 2600, year: 26000 },
+                        },
+                    ],
                 }],
             },
             Ware {
@@ -218,6 +265,45 @@ pub(super) const SHOPS: [Shop; 3] = [
                 }],
             },
             Ware {
+                fate: Fate::OnSale,
+                names: ("灵犀工单", "Lingxi Tickets"),
+                overview: ("售后问题从受理到关闭一单到底", "Every complaint on one ticket, from the first word to the last"),
+                description: (
+                    "自定义流程、服务时限提醒、满意度回访。",
+                    "Flows of your own, reminders before a promise is broken, satisfaction surveys.",
+                ),
+                highlights: &[("时限提醒", "Deadlines"), ("满意度回访", "Satisfaction")],
+                editions: &[Edition {
+                    names: ("工单", "Tickets"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("标准坐席", "Standard seat"),
+                        unit: SEATS,
+                        max: 500,
+                        price: Price::Period { month: 8900, year: 89000 },
+                    }],
+                }],
+            },
+            Ware {
+                fate: Fate::OnSale,
+                names: ("灵犀问卷", "Lingxi Surveys"),
+                overview: ("三分钟做一份问卷，结果自动成图", "A survey in three minutes, its charts by themselves"),
+                description: (
+                    "二十种题型、逻辑跳转、防刷与匿名。",
+                    "Twenty kinds of questions, branching, and answers that stay anonymous.",
+                ),
+                highlights: &[("逻辑跳转", "Branching"), ("自动成图", "Charts")],
+                editions: &[Edition {
+                    names: ("问卷", "Surveys"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("团队版", "Team"), unit: USERS, max: 200, price: Price::Period { month: 4900, year: 49000 }
+                    }],
+                }],
+            },
+            Ware {
                 fate: Fate::Rejected,
                 names: ("灵犀外呼", "Lingxi Dialler"),
                 overview: ("自动外呼", "Automatic calls"),
@@ -274,12 +360,104 @@ pub(super) const SHOPS: [Shop; 3] = [
                 ],
             },
             Ware {
+                fate: Fate::OnSale,
+                names: ("磐石堡垒机", "Panshi Bastion"),
+                overview: ("运维登录统一入口，操作全程录像", "One gate for administrators, and every session recorded"),
+                description: (
+                    "支持 SSH、RDP 与数据库协议，双因素登录，命令拦截。",
+                    "SSH, RDP and database protocols, a second factor, commands that are stopped.",
+                ),
+                highlights: &[("操作录像", "Recorded sessions"), ("命令拦截", "Commands stopped")],
+                editions: &[Edition {
+                    names: ("堡垒机", "Bastion"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("资产授权", "Assets"),
+                        unit: HOSTS,
+                        max: 2000,
+                        price: Price::Period { month: 6800, year: 68000 },
+                    }],
+                }],
+            },
+            Ware {
+                fate: Fate::OnSale,
+                names: ("磐石网站防护", "Panshi Web Shield"),
+                overview: ("拦截注入、爬虫与恶意请求", "Stops injections, scrapers and worse"),
+                description: (
+                    "接入只需改一条 DNS 记录，规则每日更新。",
+                    "Changing one DNS record is enough; its rules are renewed every day.",
+                ),
+                highlights: &[("规则日更", "New rules daily"), ("一键接入", "One record")],
+                editions: &[Edition {
+                    names: ("防护", "Shield"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("站点版", "Sites"),
+                        unit: ("站点", "sites"),
+                        max: 200,
+                        price: Price::Period { month: 29900, year: 299000 },
+                    }],
+                }],
+            },
+            Ware {
                 fate: Fate::Draft,
                 names: ("磐石日志审计", "Panshi Audit Log"),
                 overview: ("集中留存与审计日志", "Keeps and audits logs in one place"),
                 description: ("留存六个月，满足等保要求。", "Keeps logs for six months."),
                 highlights: &[],
                 editions: &[],
+            },
+        ],
+    },
+    Shop {
+        firm: Firm { login: "yunzhou", title: "上海云舟数据技术有限公司", person: "顾一帆" },
+        bank: "交通银行上海张江支行",
+        // A cluster of its own for each customer takes about half an hour.
+        opening: Opening::After(9),
+        wares: &[
+            Ware {
+                fate: Fate::OnSale,
+                names: ("云舟数仓", "Yunzhou Warehouse"),
+                overview: ("独享集群的分析型数据库", "An analytical database on a cluster of one's own"),
+                description: (
+                    "列式存储、冷热分层，兼容常用查询语法，半小时内就绪。",
+                    "Columns, hot and cold storage, the usual query language; ready within half an hour.",
+                ),
+                highlights: &[("独享集群", "A cluster of one's own"), ("冷热分层", "Hot and cold storage")],
+                editions: &[Edition {
+                    names: ("数仓", "Warehouse"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("计算节点", "Compute nodes"),
+                        unit: ("节点", "nodes"),
+                        max: 50,
+                        price: Price::Period { month: 129000, year: 1290000 },
+                    }],
+                }],
+            },
+            Ware {
+                fate: Fate::OnSale,
+                names: ("云舟备份", "Yunzhou Backup"),
+                overview: ("数据库与文件的异地备份", "Backups of databases and files, elsewhere"),
+                description: (
+                    "每日增量、每周全量，恢复演练报告自动生成。",
+                    "Increments every day, everything every week, and reports of restores that were tried.",
+                ),
+                highlights: &[("恢复演练", "Restores that were tried"), ("异地存放", "Kept elsewhere")],
+                editions: &[Edition {
+                    names: ("备份", "Backup"),
+                    tax: TaxKind::Software,
+                    refund: RefundRule::NoReason,
+                    cells: &[Cell {
+                        names: ("容量包", "Space"),
+                        unit: ("TB", "TB"),
+                        max: 200,
+                        price: Price::Period { month: 19900, year: 199000 },
+                    }],
+                }],
             },
         ],
     },

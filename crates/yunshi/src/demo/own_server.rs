@@ -70,7 +70,10 @@ pub(crate) async fn bind(market: &Market, policy: outbound::Policy, url: &str, k
         let known = sellers::addresses(tx, seller, &everything()).await?.items.into_iter().find(|address| address.name == NAME);
         match known {
             // Instances that were opened there stay there.
-            Some(address) => sellers::update_address(tx, &ctx, seller, address.id, input, None).await.map(drop),
+            Some(address) => {
+                sellers::update_address(tx, &ctx, seller, address.id, input, None).await?;
+                retire_former_key(tx, &ctx, seller, address.key_id).await
+            }
             None => {
                 let address = sellers::create_address(tx, &ctx, seller, input).await?;
                 revise(tx, &ctx, &again, seller, address.id).await
@@ -78,6 +81,14 @@ pub(crate) async fn bind(market: &Market, policy: outbound::Policy, url: &str, k
         }
     };
     market.db().write(act).await.context("the first product could not be bound to your server")
+}
+
+/// Each start brings its key along, and a seller may have so many: the one before goes, unless something else was bound to it meanwhile.
+async fn retire_former_key(tx: &mut Tx, ctx: &Ctx, seller: AccountId, key: kernel::SellerKeyId) -> db::Result<()> {
+    match sellers::retire_key(tx, ctx, seller, key).await {
+        Err(error) if error.code() == Some(kernel::Code::AddressInUse) => Ok(()),
+        other => other.map(drop),
+    }
 }
 
 async fn revise(tx: &mut Tx, ctx: &Ctx, market: &Market, seller: AccountId, address: kernel::AddressId) -> db::Result<()> {

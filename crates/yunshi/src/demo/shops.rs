@@ -41,7 +41,9 @@ impl Shops {
         let mut open = BTreeMap::new();
         for shop in SHOPS {
             let name = shop.firm.login;
-            let key = keys.get(name).with_context(|| format!("the shop {name} has no key"))?;
+            let key = keys
+                .get(name)
+                .with_context(|| format!("the demo in this folder is an older one without the shop {name}; begin anew with --fresh"))?;
             let settings = Settings {
                 opening: shop.opening,
                 state_file: Some(folder.join(format!("{name}.json"))),

@@ -29,6 +29,8 @@ const SEED: u8 = 7;
 const MORNING: i8 = 9;
 /// Minutes of work in a day.
 const WORK_MINUTES: i64 = 9 * 60;
+/// The shop whose instances take long to open.
+const SLOW: &str = "yunzhou";
 /// A buyer with less than this asks for a transfer, minor units.
 const BALANCE_LOW_MINOR: i64 = 3_000_000;
 
@@ -356,7 +358,12 @@ impl<'a> Story<'a> {
 
     /// Somebody places an order, at a certain shop or anywhere.
     async fn place(&mut self, shop: Option<&str>) -> Result<Option<(Person, String)>> {
-        let sold: Vec<&Cell> = self.cells.iter().filter(|cell| shop.is_none_or(|shop| shop == cell.shop)).collect();
+        self.place_one(|cell| shop.is_none_or(|shop| shop == cell.shop)).await
+    }
+
+    /// Somebody places an order for one of the SKUs that are `wanted`.
+    async fn place_one(&mut self, wanted: impl Fn(&Cell) -> bool) -> Result<Option<(Person, String)>> {
+        let sold: Vec<&Cell> = self.cells.iter().filter(|cell| wanted(cell)).collect();
         let (Some(buyer), Some(cell)) = (self.dice.pick(&self.buyers).copied(), self.dice.pick(&sold)) else { return Ok(None) };
         let period = (cell.mode == ChargingMode::Period).then(|| self.period());
         let largest = cell.quantity.max.min(if period.is_some_and(|it| it.unit == PeriodUnit::Year) { 20 } else { 40 });
@@ -534,11 +541,28 @@ impl<'a> Story<'a> {
                 Fate::OnSale | Fate::Hidden | Fate::Retired | Fate::Draft => {}
             }
         }
+        let returned = self.place_one(|cell| cell.shop == failing() && cell.mode == ChargingMode::Period).await?;
+        if let Some((buyer, number)) = &returned {
+            self.pay(*buyer, number.clone()).await?;
+            self.settle_down().await?;
+        }
         self.until(end).await?;
         self.place(None).await?;
+        // A seller who builds an instance for half an hour, and one whose server does not answer at this moment: what they are asked for is
+        // under way when the story ends.
+        self.place_and_pay(Some(SLOW)).await?;
+        self.shops.set_down(failing(), true);
+        if let Some((buyer, number)) = returned {
+            let order = self.act(buyer, async move |tx, _, _| orders::get(tx, &number).await).await?;
+            for id in order.lines.iter().filter_map(|line| line.subscription_id) {
+                self.give_back(id).await?;
+            }
+        }
+        self.settle_down().await?;
+        self.shops.set_down(failing(), false);
         let clock = *self.market.clock();
-        let wall = self.market.ctx(Actor::System("demo"), Locale::ZhCn).await?.wall;
-        self.market.db().write(async move |tx| clock.set_ticking(tx, wall, market::Ticking::Ticks).await).await?;
+        let ctx = self.market.ctx(Actor::System("demo"), Locale::ZhCn).await?;
+        self.market.db().write(async move |tx| clock.set_ticking(tx, &ctx, market::Ticking::Ticks).await).await?;
         Ok(())
     }
 }

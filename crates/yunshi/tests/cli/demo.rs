@@ -20,7 +20,12 @@ async fn a_market_with_a_past_opens_and_goes_on_after_a_restart() {
     // The other commands find it by the configuration that it wrote.
     assert!(place.done(&["--config", "d/yunshi.toml", "verify"]).contains("every figure is right"));
     assert!(place.done(&["--config", "d/yunshi.toml", "clock", "show"]).ends_with("ticking\n"));
+    let before = place.done(&["--config", "d/yunshi.toml", "clock", "show"]);
     let moved = place.done(&["--config", "d/yunshi.toml", "clock", "advance", "40d"]);
+    // Its month has been settled on the way; settling it again shows what was made of it.
+    let month = format!("{}{}", &before[..4], &before[5..7]);
+    let settled = place.done(&["--config", "d/yunshi.toml", "settle", &month]);
+    assert!(settled.contains("  stm_") && settled.contains(" fee ") && settled.contains(&format!("{month}: ")), "{settled}");
     assert_eq!(server.stop(Signal::TERM), Some(0));
 
     let server = place.start(&with_dir("d"), OPEN);
@@ -55,4 +60,26 @@ async fn a_demo_for_others_needs_a_password_of_its_own_and_a_folder_of_its_own()
     let ended = place.run(&["demo", "--listen", "127.0.0.1:0", "--dir", ".", "--fresh"]);
     assert!(ended.complaint().contains("something else than a demo"), "{ended:?}");
     assert!(exists(&place.path("diary.txt")));
+}
+
+#[tokio::test]
+async fn the_guided_tour_that_it_prints_can_be_taken() {
+    let place = Place::new().await.embedded();
+    let mut server = place.start(&with_dir("d"), OPEN);
+    let text = server.printed("Its clock ticks along with yours.");
+    let mut script = String::new();
+    for line in text.lines() {
+        let command = line.strip_prefix("    ").or_else(|| line.find("yunshi --config").map(|at| &line[at..]));
+        if let Some(command) = command {
+            script.push_str(command);
+            script.push_str(if command.ends_with('\\') { "\n" } else { "\necho\n" });
+        }
+    }
+    assert_eq!(script.matches("curl").count(), 7, "{script}");
+    let taken = place.script(&script);
+    assert_eq!(taken.code, Some(0), "{script}\n{taken:?}");
+    for sign in ["\"kind\":\"NEW\"", "orders.paid", "\"scene\":\"create\"", "every figure is right"] {
+        assert!(taken.out.contains(sign), "{sign} is not in {}", taken.out);
+    }
+    assert_eq!(server.stop(Signal::TERM), Some(0));
 }

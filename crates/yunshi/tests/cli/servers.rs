@@ -65,6 +65,20 @@ async fn a_worker_works_beside_a_server_without_a_background() {
 }
 
 #[tokio::test]
+async fn a_worker_alone_does_what_is_due_and_finishes_it_when_it_is_stopped() {
+    let place = Place::new().await;
+    place.done(&["migrate"]);
+    let enqueue = async |tx: &mut db::Tx| db::jobs::enqueue(tx, market::settlement::MONTH_JOB, &"202001", "", 0).await;
+    place.db().await.write(enqueue).await.unwrap();
+    // Stopped at once, it still goes one round.
+    let worker = place.start(&["worker"], "the worker is at work");
+    assert_eq!(worker.stop(Signal::TERM), Some(0));
+    let left = place.db().await.read(async |tx| db::jobs::list(tx, ("", ""), 10).await).await.unwrap();
+    let months: Vec<_> = left.iter().map(|report| report.job.subject.as_str()).collect();
+    assert!(!months.contains(&"202001") && months.iter().any(|month| *month > "202001"), "{months:?}");
+}
+
+#[tokio::test]
 async fn the_log_is_as_the_configuration_says() {
     let place = Place::new().await;
     let said = place.run(&["migrate"]);

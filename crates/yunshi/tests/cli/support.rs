@@ -98,6 +98,15 @@ impl Place {
         Ended::of(&child.wait_with_output().unwrap())
     }
 
+    /// Runs commands in a bash that finds the program.
+    pub(crate) fn script(&self, text: &str) -> Ended {
+        let folder = Path::new(env!("CARGO_BIN_EXE_yunshi")).parent().unwrap();
+        let path = format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default());
+        let mut bash = Command::new("bash");
+        bash.args(["-c", &format!("set -euo pipefail\n{text}")]).current_dir(self.folder.path()).env("PATH", path).stdin(Stdio::null());
+        Ended::of(&bash.output().unwrap())
+    }
+
     /// Starts a server and waits until it says that it is open.
     pub(crate) fn start(&self, arguments: &[&str], sign: &str) -> Server {
         let mut child = self.command(arguments).env("YUNSHI_LOG_FORMAT", "json").spawn().unwrap();
@@ -149,6 +158,16 @@ impl Server {
                 return line;
             }
         }
+    }
+
+    /// What it has printed for people, up to the line that says `sign`.
+    pub(crate) fn printed(&mut self, sign: &str) -> String {
+        let mut text = String::new();
+        let mut out = BufReader::new(self.child.stdout.take().unwrap());
+        while !text.contains(sign) {
+            assert_ne!(out.read_line(&mut text).unwrap(), 0, "the output ended before it said {sign:?}: {text}");
+        }
+        text
     }
 
     /// A line of the log so far that says this.
