@@ -41,8 +41,10 @@ CREATE TABLE order_lines (
   tax_bp BIGINT NOT NULL,
   tax_minor BIGINT NOT NULL,
   fee_bp BIGINT NOT NULL,
+  -- The volume reduction that belongs to the fee, as JSON.
+  fee_steps TEXT NOT NULL,
   refund_rule TEXT NOT NULL,
-  -- The time that this line pays for; set when it takes effect.
+  -- The time that this line pays for; of a purchase set when it was opened.
   effective_at BIGINT,
   ends_at BIGINT,
   done_at BIGINT,

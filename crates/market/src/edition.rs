@@ -3,6 +3,7 @@
 //! An order, a line and a statement keep their own copy of every number that priced them, so changing one here never touches the past.
 
 use kernel::{Currency, Rate, WorkingDays, Zone};
+use serde::{Deserialize, Serialize};
 
 kernel::words! {
     /// The two editions of the spec.
@@ -25,7 +26,7 @@ kernel::words! {
 }
 
 /// One step of the volume reduction of the platform fee (spec: business §7.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FeeStep {
     /// From this paid sum of a product in a calendar month, minor units.
     pub from_minor: i64,

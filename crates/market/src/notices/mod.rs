@@ -30,6 +30,8 @@ kernel::words! {
         RenewalDone = "renewal-done",
         /// An automatic renewal did not succeed.
         RenewalFailed = "renewal-failed",
+        /// The seller has not confirmed a renewal that is paid; it may be returned.
+        RenewalUnconfirmed = "renewal-unconfirmed",
         /// A line could not be opened and was refunded.
         OrderFailed = "order-failed",
         /// A refund arrived on the balance.

@@ -8,7 +8,7 @@ use super::quote::{self, Draft};
 use super::state::{self, OrderEvent};
 use super::{LineState, Order, OrderKind, OrderLine, OrderState, PurchaseItem, RenewalInput, get, get_of_buyer, store, user_of};
 use crate::audit;
-use crate::catalog::{self, PriceUnit, Purpose};
+use crate::catalog::{self, Purpose};
 use crate::edition::Edition;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::pricing;
@@ -87,9 +87,9 @@ pub async fn place_change(
 ) -> Result<Order> {
     let sub = subscriptions::get_of_buyer(tx, buyer, subscription).await?;
     sub.no_open_order()?;
-    let draft = quote::change(tx, ctx, edition, &sub, sku, quantity).await?;
+    let drafts = quote::change(tx, ctx, edition, &sub, sku, quantity).await?;
     let pay_until = ctx.now + edition.change_unpaid_minutes * MINUTE_MS;
-    let order = write_down(tx, ctx, edition, OrderKind::Change, buyer, vec![draft], pay_until, expected_total_minor).await?;
+    let order = write_down(tx, ctx, edition, OrderKind::Change, buyer, drafts, pay_until, expected_total_minor).await?;
     subscriptions::set_open_order(tx, subscription, Some(&order.number)).await?;
     Ok(order)
 }
@@ -170,9 +170,7 @@ async fn still_sold(tx: &mut Tx, kind: OrderKind, line: &OrderLine) -> Result<()
         OrderKind::Change => Purpose::Change,
         OrderKind::Unsubscribe => return Ok(()),
     };
-    // A change has no period of its own.
-    let unit = if kind == OrderKind::Change { PriceUnit::Month } else { pricing::unit_of(line.period) };
-    match catalog::offer(tx, line.item.sku_id, unit, purpose).await {
+    match catalog::offer(tx, line.item.sku_id, pricing::unit_of(line.period), purpose).await {
         // The price of this unit may be gone: the order keeps the one it was placed at.
         Err(error) if error.code() == Some(Code::PriceMissing) => Ok(()),
         other => other.map(drop),
@@ -208,7 +206,10 @@ async fn start(tx: &mut Tx, ctx: &Ctx, edition: &Edition, order: &Order, line: &
             if sub.state != SubscriptionState::InUse {
                 return Err(Refusal::new(Code::SubscriptionState).with("state", sub.state).into());
             }
-            subscriptions::ask_change(tx, ctx, &sub, (&order.number, &line.number)).await?;
+            // One call makes the change, however many lines pay for it.
+            if line.position == 1 {
+                subscriptions::ask_change(tx, ctx, &sub, (&order.number, &line.number)).await?;
+            }
         }
         (OrderKind::Unsubscribe, _) | (OrderKind::Renew | OrderKind::Change, None) => {
             return Err(db::Error::broken(format!("line {} of a {} order cannot be started", line.number, order.kind)));

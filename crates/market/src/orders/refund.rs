@@ -1,4 +1,4 @@
-//! Refund orders: written when a delivered line returns, paid back when the seller has heard of it.
+//! Refund orders: written when a line returns, paid back when the seller has heard of it.
 
 use db::{Result, Tx};
 use kernel::{AccountId, Ctx, Currency, Money, order_line_number, order_number};
@@ -21,13 +21,14 @@ pub struct NewRefund<'a> {
     pub seller_id: AccountId,
     /// The currency.
     pub currency: Currency,
-    /// The lines that return, all delivered.
+    /// The lines that return: delivered, or renewals that the seller has not confirmed and whose calls were withdrawn.
     pub lines: &'a [OrderLine],
     /// Why, for the timeline.
     pub reason: &'static str,
 }
 
-/// Writes a refund order and takes the money back from the seller's sales; it waits in the refund book until [`pay_back`].
+/// Writes a refund order and takes the money back, from the seller's sales or from what is still held for an order; it waits in the refund
+/// book until [`pay_back`].
 ///
 /// # Errors
 /// [`Code::OrderState`] when a line was returned already.
@@ -66,15 +67,18 @@ pub async fn write_refund(tx: &mut Tx, ctx: &Ctx, edition: &Edition, refund: &Ne
         lines,
     };
     store::insert(tx, &order).await?;
+    let (mut sold_minor, mut postings) = (0, Vec::new());
     for (line, refunded) in order.lines.iter().zip(refund.lines) {
         return_line(tx, ctx, refunded, &order.number, &line.number).await?;
+        if refunded.state == LineState::Processing {
+            let held = Book::Held(refunded.order_number.clone());
+            postings.push(Posting::new(held, Book::Refund(order.number.clone()), refunded.amount_minor));
+        } else {
+            sold_minor += refunded.amount_minor;
+        }
     }
-    let posting = Posting {
-        source: Book::SellerPending(refund.seller_id),
-        destination: Book::Refund(order.number.clone()),
-        amount_minor: total_minor,
-    };
-    ledger::post(tx, ctx, EntryKind::Refund, &order.number, order.currency, &[posting]).await?;
+    postings.push(Posting::new(Book::SellerPending(refund.seller_id), Book::Refund(order.number.clone()), sold_minor));
+    ledger::post(tx, ctx, EntryKind::Refund, &order.number, order.currency, &postings).await?;
     let detail = json!({ "total": Money::new(total_minor, order.currency).to_string(), "reason": refund.reason });
     audit::record_in(tx, ctx, &order.number, "orders.refunding", &order.number, &detail).await?;
     Ok(order)
@@ -83,15 +87,17 @@ pub async fn write_refund(tx: &mut Tx, ctx: &Ctx, edition: &Edition, refund: &Ne
 async fn return_line(tx: &mut Tx, ctx: &Ctx, line: &OrderLine, refund_order: &str, refund_line: &str) -> Result<()> {
     let mut returned = line.clone();
     returned.state = LineState::Refunded;
-    store::update_line(tx, &returned, LineState::Done).await?;
-    if line.amount_minor > 0 {
+    store::update_line(tx, &returned, line.state).await?;
+    if line.amount_minor > 0 && line.state == LineState::Done {
         settlement::record_refund(tx, ctx, &line.number, refund_order, refund_line).await?;
     }
     let mut order = get(tx, &line.order_number).await?;
-    let whole = order.lines.iter().all(|l| matches!(l.state, LineState::Refunded | LineState::Failed));
-    if whole && order.state == OrderState::Completed {
-        order.state = state::next(order.state, OrderEvent::Refund)?;
-        store::update(tx, &order, OrderState::Completed).await?;
+    let lines: Vec<_> = order.lines.iter().map(|line| line.state).collect();
+    if state::outcome(&lines) == Some(OrderEvent::Refund) {
+        let was = order.state;
+        order.state = state::next(was, OrderEvent::Refund)?;
+        order.closed_at = order.closed_at.or(Some(ctx.now));
+        store::update(tx, &order, was).await?;
     }
     Ok(())
 }
@@ -117,7 +123,7 @@ pub async fn pay_back(tx: &mut Tx, ctx: &Ctx, number: &str) -> Result<()> {
     for line in returned {
         let Some(line) = store::find_line(tx, &line).await? else { continue };
         let mut order = get(tx, &line.order_number).await?;
-        if order.state == OrderState::Refunding {
+        if order.state == OrderState::Refunding && store::returning(tx, &order.number).await? == 0 {
             order.state = state::next(order.state, OrderEvent::PayBack)?;
             store::update(tx, &order, OrderState::Refunding).await?;
         }

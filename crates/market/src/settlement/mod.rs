@@ -38,6 +38,7 @@ pub use state::{StatementEvent, StatementState, TRANSITIONS, decide};
 pub use verify::{StatementVerification, verify_statements};
 
 use crate::audit;
+use crate::edition::FeeStep;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::notices::{self, NoticeKind};
 use crate::page::{Page, PageRequest};
@@ -84,6 +85,8 @@ pub struct SaleItem<'a> {
     pub amount: Money,
     /// The platform's fee that was agreed when the order was placed, before any reduction.
     pub fee: Rate,
+    /// The volume reduction that was agreed with it (spec: business §7.4); empty where none was.
+    pub fee_steps: &'a [FeeStep],
     /// When the order was paid, ms UTC.
     pub paid_at: i64,
     /// When the line took effect, ms UTC; a renewal counts by it.

@@ -3,5 +3,6 @@
 mod changes;
 mod guards;
 mod opening;
+mod races;
 mod returns;
 mod time;
