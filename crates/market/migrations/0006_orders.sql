@@ -53,4 +53,4 @@ CREATE TABLE order_lines (
 );
 CREATE INDEX order_lines_of_order ON order_lines (order_number, position);
 CREATE INDEX order_lines_of_subscription ON order_lines (subscription_id, number) WHERE subscription_id IS NOT NULL;
-CREATE UNIQUE INDEX order_line_refunded_unique ON order_lines (refunds_line) WHERE refunds_line IS NOT NULL;
+CREATE UNIQUE INDEX order_line_refunded_unique ON order_lines (refunds_line) WHERE refunds_line IS NOT NULL AND state <> 'cancelled';

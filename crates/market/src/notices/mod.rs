@@ -34,6 +34,8 @@ kernel::words! {
         RenewalUnconfirmed = "renewal-unconfirmed",
         /// A line could not be opened and was refunded.
         OrderFailed = "order-failed",
+        /// The operator has approved or refused a large refund.
+        RefundDecided = "refund-decided",
         /// A refund arrived on the balance.
         Refunded = "refunded",
         /// Calls to a seller's server have stopped; the seller must restart them.

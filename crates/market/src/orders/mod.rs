@@ -28,7 +28,7 @@ use crate::subscriptions::{Renewal, Subscription, Whose};
 pub use outcome::{fulfilled, unfulfilled};
 pub use place::{CancelReason, cancel, cancel_open, expire_unpaid, pay, place, place_change, place_renewal};
 pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, renewal_change};
-pub use refund::{NewRefund, pay_back, write_refund};
+pub use refund::{NewRefund, RefundReason, approve_refund, ask_refund, pay_back, refuse_refund, write_refund};
 pub use renew::{renew_automatically, renewal_obstacle};
 pub use state::{LineState, OrderKind, OrderState};
 
@@ -141,7 +141,7 @@ pub struct Order {
     pub total_minor: i64,
     /// When it was placed, market ms UTC.
     pub created_at: i64,
-    /// Until when it may be paid, market ms UTC.
+    /// Until when it may be paid; of a refund that waits for the operator, until when that is to be decided. Market ms UTC.
     pub pay_until: i64,
     /// When it was paid, market ms UTC.
     pub paid_at: Option<i64>,

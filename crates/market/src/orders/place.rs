@@ -23,6 +23,8 @@ kernel::words! {
         Unpaid = "unpaid",
         /// The marketplace has renewed the subscription itself.
         Replaced = "replaced",
+        /// The operator refused the refund.
+        Refused = "refused",
         /// The subscription it was for is over.
         SubscriptionOver = "subscription_over",
     }
@@ -218,13 +220,13 @@ async fn start(tx: &mut Tx, ctx: &Ctx, edition: &Edition, order: &Order, line: &
     store::update_line(tx, line, LineState::Waiting).await
 }
 
-/// Cancels an order that was not paid.
+/// Cancels an order that was not paid, or a refund about which the operator has not decided.
 ///
 /// # Errors
 /// [`Code::NotFound`], [`Code::OrderState`].
 pub async fn cancel(tx: &mut Tx, ctx: &Ctx, buyer: AccountId, number: &str) -> Result<Order> {
     let order = get_of_buyer(tx, buyer, number).await?;
-    close_unpaid(tx, ctx, order, CancelReason::Buyer).await
+    close_undecided(tx, ctx, order, CancelReason::Buyer).await
 }
 
 /// Ends an order whose time to be paid is over, dated by that time; leaves any other alone.
@@ -237,24 +239,25 @@ pub async fn expire_unpaid(tx: &mut Tx, ctx: &Ctx, number: &str) -> Result<()> {
         return Ok(());
     }
     let ctx = ctx.at(order.pay_until);
-    close_unpaid(tx, &ctx, order, CancelReason::Unpaid).await.map(drop)
+    close_undecided(tx, &ctx, order, CancelReason::Unpaid).await.map(drop)
 }
 
-/// Cancels the unpaid order of a subscription, if it has one.
+/// Cancels the order of a subscription that waits for its payment or for the operator, if it has one.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn cancel_open(tx: &mut Tx, ctx: &Ctx, sub: &Subscription, reason: CancelReason) -> Result<()> {
     let Some(number) = &sub.open_order else { return Ok(()) };
     let order = get(tx, number).await?;
-    if order.state == OrderState::PendingPayment {
-        close_unpaid(tx, ctx, order, reason).await?;
+    if matches!(order.state, OrderState::PendingPayment | OrderState::PendingReview) {
+        close_undecided(tx, ctx, order, reason).await?;
     }
     Ok(())
 }
 
-async fn close_unpaid(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelReason) -> Result<Order> {
-    order.state = state::next(order.state, OrderEvent::Cancel)?;
+pub(super) async fn close_undecided(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelReason) -> Result<Order> {
+    let was = order.state;
+    order.state = state::next(was, OrderEvent::Cancel)?;
     order.closed_at = Some(ctx.now);
     order.close_reason = Some(reason.word().to_owned());
     for line in &mut order.lines {
@@ -264,7 +267,7 @@ async fn close_unpaid(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelRe
             subscriptions::set_open_order(tx, subscription, None).await?;
         }
     }
-    store::update(tx, &order, OrderState::PendingPayment).await?;
+    store::update(tx, &order, was).await?;
     audit::record_in(tx, ctx, &order.number, "orders.cancelled", &order.number, &json!({ "reason": reason })).await?;
     Ok(order)
 }

@@ -19,6 +19,8 @@ kernel::words! {
 kernel::words! {
     /// How an order stands.
     pub enum OrderState {
+        /// A large refund, about which the operator decides.
+        PendingReview = "pending_review",
         /// Placed, not paid.
         PendingPayment = "pending_payment",
         /// Paid; the seller delivers.
@@ -39,7 +41,7 @@ kernel::words! {
 kernel::words! {
     /// How a line stands.
     pub enum LineState {
-        /// Its order is not paid.
+        /// Its order is not paid, or waits for the operator.
         Waiting = "waiting",
         /// The seller delivers it.
         Processing = "processing",
@@ -59,7 +61,9 @@ kernel::words! {
     pub enum OrderEvent {
         /// The buyer pays.
         Pay = "pay",
-        /// The buyer cancels it, or its time to be paid is over.
+        /// The operator approves it.
+        Approve = "approve",
+        /// The buyer cancels it, its time to be paid is over, or the operator refuses it.
         Cancel = "cancel",
         /// The last line was decided, and one that was delivered is left.
         Complete = "complete",
@@ -74,6 +78,8 @@ kernel::words! {
 
 /// `state | event | next`.
 const TABLE: &[(OrderState, OrderEvent, OrderState)] = &[
+    (OrderState::PendingReview, OrderEvent::Approve, OrderState::Refunding),
+    (OrderState::PendingReview, OrderEvent::Cancel, OrderState::Cancelled),
     (OrderState::PendingPayment, OrderEvent::Pay, OrderState::Processing),
     (OrderState::PendingPayment, OrderEvent::Cancel, OrderState::Cancelled),
     (OrderState::Processing, OrderEvent::Complete, OrderState::Completed),
@@ -120,7 +126,8 @@ mod tests {
             assert_eq!(TABLE.iter().filter(|(f, e, _)| f == from && e == event).count(), 1);
         }
         for state in OrderState::ALL {
-            let reached = TABLE.iter().any(|(_, _, to)| to == state) || *state == OrderState::PendingPayment;
+            let reached =
+                TABLE.iter().any(|(_, _, to)| to == state) || matches!(state, OrderState::PendingPayment | OrderState::PendingReview);
             assert!(reached, "{state}");
         }
         assert!(next(OrderState::Cancelled, OrderEvent::Pay).is_err());

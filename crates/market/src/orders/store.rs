@@ -192,11 +192,11 @@ pub(super) async fn lines_with_kinds(tx: &mut Tx, subscription: SubscriptionId) 
     tx.all(statement, &[&subscription]).await
 }
 
-/// How many refunds of an order's lines have not arrived yet.
+/// How many refunds of an order's lines have not arrived yet. The first condition on the state is that of the index.
 pub(super) async fn returning(tx: &mut Tx, order: &str) -> Result<i64> {
     let statement = sql!(
         "SELECT CAST(COUNT(*) AS BIGINT) FROM order_lines l JOIN order_lines r ON r.refunds_line = l.number
-         WHERE l.order_number = $1 AND r.state = 'processing'"
+         WHERE l.order_number = $1 AND r.state <> 'cancelled' AND r.state = 'processing'"
     );
     tx.one::<(i64,)>(statement, &[&order]).await.map(|(count,)| count)
 }

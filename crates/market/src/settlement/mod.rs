@@ -103,6 +103,14 @@ pub async fn record_sale(tx: &mut Tx, ctx: &Ctx, sale: &SaleItem<'_>) -> Result<
     store::insert_sale(tx, SettlementItemId::new(ctx.now, &ctx.entropy), sale).await
 }
 
+/// Keeps a sale out of statements until `until` (market ms UTC) while its refund is being decided; one that is billed stays billed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn hold_back(tx: &mut Tx, line: &str, until: i64) -> Result<()> {
+    store::hold_back(tx, line, until).await
+}
+
 /// Notes the refund of a whole sold line. To be called in the transaction that posts `seller-pending:… → refund:…` of the same amount.
 ///
 /// A sale that is not billed yet becomes void together with its refund (spec: business §7.6); a billed sale leaves an open refund item for

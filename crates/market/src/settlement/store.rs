@@ -41,6 +41,14 @@ pub(super) async fn sale_state(tx: &mut Tx, line: &str) -> Result<Option<(ItemSt
     tx.find(sql!("SELECT state FROM settlement_items WHERE line_number = $1 AND kind = 'sale'"), &[&line]).await
 }
 
+pub(super) async fn hold_back(tx: &mut Tx, line: &str, until: i64) -> Result<()> {
+    let update = sql!(
+        "UPDATE settlement_items SET guaranteed_until = $1
+         WHERE line_number = $2 AND kind = 'sale' AND state = 'open' AND guaranteed_until < $1"
+    );
+    tx.execute(update, &[&until, &line]).await.map(drop)
+}
+
 pub(super) async fn void_sale(tx: &mut Tx, line: &str) -> Result<()> {
     let update = sql!("UPDATE settlement_items SET state = 'void' WHERE line_number = $1 AND kind = 'sale' AND state = 'open'");
     match tx.execute(update, &[&line]).await? {

@@ -306,7 +306,8 @@ async fn show_refund_offer(
 
 /// Return a subscription
 ///
-/// Without a reason: everything paid for it comes back, and the instance is released. Gives the refund order.
+/// Without a reason: everything paid for it comes back, and the instance is released. Gives the refund order; a large one is `pending_review`
+/// until the operator has decided.
 #[utoipa::path(post, path = "/subscriptions/{id}/refund", tag = "subscriptions", operation_id = "refund_subscription",
     params(("id" = SubscriptionId, Path), OnceHeader), request_body = Nothing, security(("bearer" = ["buyer.purchase"])),
     responses((status = CREATED, body = Order)))]

@@ -451,6 +451,66 @@ async fn a_renewal_that_is_sent_again_is_answered_without_the_seller() {
 }
 
 #[tokio::test]
+async fn a_large_refund_waits_for_the_operators_finance() {
+    let shop = Shop::open().await;
+    let deposit = json!({
+        "account_id": shop.buyer_person.account.id, "amount": { "minor": 9_000_000, "currency": "CNY" }, "bank_reference": "R2"
+    });
+    assert_eq!(shop.once("/operator/deposits", &shop.fair.operator, "d2", &deposit).await.status, StatusCode::CREATED);
+    let mut items = shop.items(50);
+    items[0]["period"]["count"] = json!(120);
+    let placed = shop.act("/orders", "k", &json!({ "items": items })).await.body;
+    let (number, total) = (placed["number"].as_str().unwrap(), placed["total_minor"].as_i64().unwrap());
+    assert!(total > 5_000_000, "{placed}");
+    assert_eq!(shop.act(&format!("/orders/{number}/pay"), "p", &json!({})).await.status, StatusCode::OK);
+    shop.days(0).await;
+    let ask = async |key: &str| {
+        let asked = shop.act(&format!("/orders/{number}/refund"), key, &json!({})).await;
+        assert_eq!((asked.status, &asked.body["state"]), (StatusCode::CREATED, &json!("pending_review")), "{asked:?}");
+        format!("/operator/orders/{}", asked.body["number"].as_str().unwrap())
+    };
+    let first = ask("r1").await;
+    let waiting = shop.fair.get("/operator/orders?state=pending_review", &shop.fair.operator).await;
+    assert_eq!(waiting.body["items"].as_array().unwrap().len(), 1);
+    for (path, token, body, code) in [
+        ("approve-refund", &shop.buyer, json!({}), "role-missing"),
+        ("refuse-refund", &shop.fair.operator, json!({ "reason": " " }), "field-invalid"),
+        ("refund", &shop.fair.operator, json!({}), "not-refundable"),
+    ] {
+        assert_eq!(shop.fair.post(&format!("{first}/{path}"), token, body).await.code(), code, "{path}");
+    }
+    let refused = shop.fair.post(&format!("{first}/refuse-refund"), &shop.fair.operator, json!({ "reason": "call us" })).await;
+    assert_eq!((&refused.body["state"], &refused.body["close_reason"]), (&json!("cancelled"), &json!("refused")), "{refused:?}");
+    let second = ask("r2").await;
+    let approved = shop.fair.post(&format!("{second}/approve-refund"), &shop.fair.operator, json!({})).await;
+    assert_eq!(approved.body["state"], "refunding", "{approved:?}");
+    shop.days(0).await;
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 10_000_000);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_the_seller_never_confirmed_is_returned_by_the_operator() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    shop.server.behave(Behaviour::Dead).await;
+    let path = format!("/subscriptions/{}", subscription["id"].as_str().unwrap());
+    let renewal = shop.act(&format!("{path}/renew"), "r", &json!({ "period": { "unit": "month", "count": 1 } })).await.body;
+    let number = renewal["number"].as_str().unwrap();
+    assert_eq!(shop.act(&format!("/orders/{number}/pay"), "rp", &json!({})).await.status, StatusCode::OK);
+    let refund = async || shop.fair.post(&format!("/operator/orders/{number}/refund"), &shop.fair.operator, json!({})).await;
+    assert_eq!(refund().await.code(), "order-open", "the first hour is the seller's");
+    shop.days(1).await;
+    let returned = refund().await;
+    assert_eq!((&returned.body["kind"], &returned.body["state"]), (&json!("UNSUBSCRIBE"), &json!("refunding")), "{returned:?}");
+    shop.days(1).await;
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000 - 6_000);
+    assert_eq!(shop.fair.get(&path, &shop.buyer).await.body["ends_at"], subscription["ends_at"]);
+    assert_eq!(refund().await.code(), "not-refundable");
+    shop.finish().await;
+}
+
+#[tokio::test]
 async fn the_clock_moves_forward_only_and_by_the_operator_only() {
     let shop = Shop::open().await;
     let now = shop.fair.get("/sandbox/clock", "").await.body["now"].as_i64().unwrap();

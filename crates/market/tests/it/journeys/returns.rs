@@ -356,3 +356,90 @@ async fn an_order_of_which_nothing_is_left_is_refunded_whichever_line_went_first
     assert_eq!(world.balance(buyer).await, 500_000);
     world.finish().await;
 }
+
+#[tokio::test]
+async fn a_large_refund_waits_for_the_operator_and_is_judged_by_when_it_was_asked_for() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 100_000_000).await;
+    // Twenty of the larger one for a year are exactly 50,000.00, which is not more than that.
+    let small = world.subscribe(buyer, years(goods.pro, 1, 20)).await.id;
+    let large = world.subscribe(buyer, years(goods.pro, 1, 21)).await.id;
+    let refund = async |id| {
+        world.try_act(async move |tx, ctx, market| refunds::refund_subscription(tx, ctx, market.edition(), buyer, id).await).await
+    };
+    let offer = world.act(async move |tx, ctx, market| refunds::offer(tx, ctx, market.edition(), buyer, large).await).await;
+    assert!(offer.needs_review);
+    assert_eq!(refund(small).await.unwrap().state, OrderState::Refunding);
+    world.pass_days(4).await;
+    let before = world.balance(buyer).await;
+    let asked = refund(large).await.unwrap();
+    assert_eq!(
+        (asked.kind, asked.state, asked.pay_until),
+        (OrderKind::Unsubscribe, OrderState::PendingReview, world.now().await + 24 * HOUR_MS)
+    );
+    assert_eq!(refund(large).await.unwrap_err().code(), Some(Code::OrderOpen));
+    world.settle_down().await;
+    assert!(shop.server.calls_of(ReleaseInstance).len() == 1, "nobody is told of a refund that is not decided");
+    // The buyer thinks again, and again.
+    let number = asked.number.clone();
+    world.act(async move |tx, ctx, _| orders::cancel(tx, ctx, buyer, &number).await).await;
+    let asked = refund(large).await.unwrap().number;
+    let number = asked.clone();
+    world.act(async move |tx, ctx, _| refunds::refuse(tx, ctx, &number, "ask your account manager").await).await;
+    assert_eq!(
+        (world.order(&asked).await.state, world.order(&asked).await.close_reason.as_deref()),
+        (OrderState::Cancelled, Some("refused"))
+    );
+    let inbox = world.act(async move |tx, _, _| notices::inbox(tx, buyer, &PageRequest::default()).await).await;
+    assert_eq!(
+        (inbox.items[0].kind.word(), &inbox.items[0].args["reason"]),
+        ("refund-decided", &serde_json::json!("ask your account manager"))
+    );
+    let asked = refund(large).await.unwrap().number;
+    // Decided two days later: the five days are over by then, and were not when it was asked for.
+    world.pass_days(2).await;
+    assert_eq!(world.order(&asked).await.state, OrderState::PendingReview, "nothing happens by itself");
+    let number = asked.clone();
+    let approved = world.act(async move |tx, ctx, market| refunds::approve(tx, ctx, market.edition(), &number).await).await;
+    assert_eq!(approved.state, OrderState::Refunding);
+    world.settle_down().await;
+    assert_eq!((world.order(&asked).await.state, world.balance(buyer).await), (OrderState::Refunded, before + 5_250_000));
+    assert_eq!(world.subscription(large).await.state, SubscriptionState::Released);
+    let number = asked.clone();
+    let again = world.try_act(async move |tx, ctx, market| refunds::approve(tx, ctx, market.edition(), &number).await).await;
+    assert_eq!(again.unwrap_err().code(), Some(Code::OrderState));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_large_renewal_that_was_asked_back_in_time_returns_though_it_has_begun_meanwhile() {
+    let world = World::with(|edition| edition.refund_large_minor = 50_000).await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let sub = world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    let (id, end) = (sub.id, sub.ends_at.unwrap());
+    let order = world.renew(buyer, id, YEAR).await;
+    world.settle_down().await;
+    world.pass(end - HOUR_MS - world.now().await).await;
+    let asked = return_renewal(&world, buyer, &order.number).await.unwrap();
+    assert_eq!(asked.state, OrderState::PendingReview);
+    let blocked = world
+        .try_act(async move |tx, ctx, market| {
+            orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(MONTH), None).await
+        })
+        .await;
+    assert_eq!(blocked.unwrap_err().code(), Some(Code::OrderOpen));
+    world.pass(2 * HOUR_MS).await;
+    let number = asked.number.clone();
+    world.act(async move |tx, ctx, market| refunds::approve(tx, ctx, market.edition(), &number).await).await;
+    let ended = world.subscription(id).await;
+    assert_eq!((ended.state, ended.ends_at, ended.open_order), (SubscriptionState::Frozen, Some(end), None));
+    world.settle_down().await;
+    assert_eq!(world.balance(buyer).await, 490_000);
+    world.pass_days(40).await;
+    assert_eq!(sold(&world, shop.account).await, 10_000, "the year is in no statement");
+    world.finish().await;
+}
