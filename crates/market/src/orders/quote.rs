@@ -223,6 +223,9 @@ pub(super) async fn renewal(tx: &mut Tx, now: i64, edition: &Edition, sub: &Subs
     if offer.item.edition_id != sub.item.edition_id {
         return Err(Refusal::new(Code::ChangeTarget).into());
     }
+    if changes {
+        catalog::admit_change(tx, (item.sku_id, staying), &offer, quantity).await?;
+    }
     let price = pricing::price_line(&offer, quantity, Some(period), edition)?;
     Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: None })
 }
@@ -260,6 +263,7 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
     if offers.first().is_none_or(|offer| offer.item.edition_id != sub.item.edition_id) {
         return Err(Refusal::new(Code::ChangeTarget).into());
     }
+    catalog::admit_change(tx, (sub.item.sku_id, sub.quantity), &offers[0], quantity).await?;
     let held = held_time(tx, edition, sub, ctx.now).await?;
     if held.last().map(|time| time.until) != Some(ends_at) {
         return Err(db::Error::broken(format!("the lines of {} do not pay for its time until {ends_at}", sub.id)));

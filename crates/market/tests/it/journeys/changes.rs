@@ -2,7 +2,9 @@
 
 use db::sql;
 use kernel::{AccountId, Code, HOUR_MS, Period, PeriodUnit, SkuId, SubscriptionId};
+use market::catalog::{self, ChangeRule};
 use market::orders::{self, Order, OrderState, RenewalInput};
+use market::page::PageRequest;
 use market::subscriptions::{Subscription, SubscriptionState};
 use market::{delivery, refunds};
 use testkit::sellers::Behaviour;
@@ -226,5 +228,54 @@ async fn an_unpaid_change_ends_after_an_hour_and_the_next_one_costs_what_is_left
     let number = second.number.clone();
     world.act(async move |tx, ctx, _| orders::cancel(tx, ctx, buyer, &number).await).await;
     assert_eq!(world.subscription(id).await.open_order, None);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_seller_says_what_may_become_what_and_in_which_steps() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 5_000_000).await;
+    let (seller, product) = (shop.account, goods.product);
+    // The basic one grows by four at once and becomes no other; the larger one may become the basic one.
+    let (basic, pro) = (goods.basic, goods.pro);
+    world
+        .act(async move |tx, ctx, market| {
+            let mut content = catalog::get_of_seller(tx, seller, product).await?.draft;
+            content.editions[0].skus[0].change = Some(ChangeRule { to: vec![], scaling_steps: 4 });
+            content.editions[0].skus[1].change = Some(ChangeRule { to: vec![basic], scaling_steps: 1 });
+            catalog::update_draft(tx, ctx, seller, product, content, None).await?;
+            catalog::submit(tx, ctx, seller, product).await?;
+            let queue = catalog::review_queue(tx, ctx, &PageRequest::default()).await?;
+            catalog::approve(tx, ctx, market.edition(), queue.items[0].id).await
+        })
+        .await;
+    let view = world.act(async move |tx, _, _| catalog::view(tx, None, product).await).await;
+    assert_eq!(view.editions[0].skus[0].change, Some(ChangeRule { to: vec![], scaling_steps: 4 }));
+    let sub = world.subscribe(buyer, months(basic, 1, 3)).await;
+    let larger = world.subscribe(buyer, months(pro, 1, 1)).await;
+    let quote = async |id, sku, quantity| {
+        world
+            .try_act(async move |tx, ctx, market| orders::quote_change(tx, ctx, market.edition(), buyer, id, sku, quantity).await)
+            .await
+            .map_err(|error| error.code())
+    };
+    assert_eq!(quote(sub.id, pro, 1).await.unwrap_err(), Some(Code::ChangeTarget));
+    assert_eq!(quote(sub.id, basic, 4).await.unwrap_err(), Some(Code::QuantityInvalid));
+    assert_eq!(quote(sub.id, basic, 7).await.unwrap().total_minor, 4 * 10_000);
+    assert_eq!(quote(larger.id, basic, 3).await.unwrap().total_minor, 30_000 - 25_000);
+    // The same at a renewal, upward and downward.
+    world.pass_days(5).await;
+    let renewal = async |id, sku_id, quantity| {
+        let input = RenewalInput { period: Period { unit: PeriodUnit::Month, count: 1 }, sku_id: Some(sku_id), quantity: Some(quantity) };
+        world
+            .try_act(async move |tx, ctx, market| orders::quote_renewal(tx, ctx, market.edition(), buyer, id, &input).await)
+            .await
+            .map_err(|error| error.code())
+    };
+    assert_eq!(renewal(sub.id, basic, 2).await.unwrap_err(), Some(Code::QuantityInvalid));
+    assert_eq!(renewal(sub.id, pro, 3).await.unwrap_err(), Some(Code::ChangeTarget));
+    assert_eq!(renewal(larger.id, basic, 1).await.unwrap().total_minor, 10_000);
     world.finish().await;
 }
