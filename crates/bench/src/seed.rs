@@ -337,6 +337,7 @@ fn content(n: usize, address: AddressId) -> ProductContent {
             refund_rule: RefundRule::NoReason,
             address_id: Some(address),
             skus: vec![SkuContent {
+                change: None,
                 id: None,
                 names: Texts::new("基础版", "Basic"),
                 quantity: QuantityRule { min: 1, max: 500, step: 1, unit: Texts::new("用户", "users") },

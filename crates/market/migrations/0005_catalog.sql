@@ -65,7 +65,9 @@ CREATE TABLE skus (
   quantity_max BIGINT NOT NULL,
   quantity_step BIGINT NOT NULL,
   quantity_unit_zh TEXT NOT NULL,
-  quantity_unit_en TEXT NOT NULL
+  quantity_unit_en TEXT NOT NULL,
+  -- What it may be changed to, as JSON; NULL where the seller has no rule.
+  change_rule TEXT
 );
 CREATE INDEX skus_of_edition ON skus (edition_id, position);
 

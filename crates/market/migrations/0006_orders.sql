@@ -41,8 +41,10 @@ CREATE TABLE order_lines (
   tax_bp BIGINT NOT NULL,
   tax_minor BIGINT NOT NULL,
   fee_bp BIGINT NOT NULL,
+  -- The volume reduction that belongs to the fee, as JSON.
+  fee_steps TEXT NOT NULL,
   refund_rule TEXT NOT NULL,
-  -- The time that this line pays for; set when it takes effect.
+  -- The time that this line pays for; of a purchase set when it was opened.
   effective_at BIGINT,
   ends_at BIGINT,
   done_at BIGINT,
@@ -51,4 +53,4 @@ CREATE TABLE order_lines (
 );
 CREATE INDEX order_lines_of_order ON order_lines (order_number, position);
 CREATE INDEX order_lines_of_subscription ON order_lines (subscription_id, number) WHERE subscription_id IS NOT NULL;
-CREATE UNIQUE INDEX order_line_refunded_unique ON order_lines (refunds_line) WHERE refunds_line IS NOT NULL;
+CREATE UNIQUE INDEX order_line_refunded_unique ON order_lines (refunds_line) WHERE refunds_line IS NOT NULL AND state <> 'cancelled';

@@ -13,6 +13,8 @@ CREATE TABLE settlement_items (
   amount_minor BIGINT NOT NULL CONSTRAINT settlement_amount_not_negative CHECK (amount_minor >= 0),
   currency TEXT NOT NULL,
   fee_bp BIGINT NOT NULL,
+  -- The volume reduction that was agreed with the fee, as JSON.
+  fee_steps TEXT NOT NULL,
   paid_at BIGINT NOT NULL,
   effective_at BIGINT NOT NULL,
   -- Not billable before this: until then the buyer may still return it without reason.

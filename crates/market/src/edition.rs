@@ -2,7 +2,8 @@
 //!
 //! An order, a line and a statement keep their own copy of every number that priced them, so changing one here never touches the past.
 
-use kernel::{Currency, Rate, WorkingDays, Zone};
+use kernel::{Currency, MONEY_MAX_MINOR, Rate, WorkingDays, Zone};
+use serde::{Deserialize, Serialize};
 
 kernel::words! {
     /// The two editions of the spec.
@@ -25,7 +26,7 @@ kernel::words! {
 }
 
 /// One step of the volume reduction of the platform fee (spec: business §7.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct FeeStep {
     /// From this paid sum of a product in a calendar month, minor units.
     pub from_minor: i64,
@@ -78,6 +79,10 @@ pub struct Edition {
     pub refund_days: i64,
     /// No-reason refunds of an account in a calendar year.
     pub refund_quota: i64,
+    /// A refund of more than this waits for the operator (spec: business §6.4), minor units.
+    pub refund_large_minor: i64,
+    /// Hours in which the operator decides about it.
+    pub refund_review_hours: i64,
     /// Failed orders of a product in a calendar month above which it is flagged (spec: business §5.1).
     pub failed_orders_max: i64,
     /// Day of the month of the settlement run (spec: business §7.3).
@@ -119,6 +124,8 @@ impl Edition {
             renewal_change_days: 30,
             refund_days: 5,
             refund_quota: 10,
+            refund_large_minor: 5_000_000,
+            refund_review_hours: 24,
             failed_orders_max: 5,
             settle_day: 3,
             settle_hour: 2,
@@ -134,6 +141,7 @@ impl Edition {
                 tax_service: Rate::bp(0),
                 fee_common: Rate::bp(1_300),
                 fee_steps: Vec::new(),
+                refund_large_minor: MONEY_MAX_MINOR,
                 settle_day: 7,
                 ..cn
             },

@@ -65,6 +65,19 @@ where
     Ok(answer)
 }
 
+/// The answer that was kept under this key, if the request was done before: for requests that ask somebody outside before they act.
+///
+/// # Errors
+/// [`Code::IdempotencyConflict`] when the key was used for another request.
+pub async fn kept<T: DeserializeOwned>(tx: &mut Tx, key: &IdempotencyKey) -> Result<Option<T>> {
+    let find = sql!("SELECT fingerprint, answer FROM idempotency_keys WHERE scope = $1 AND key = $2");
+    let Some((fingerprint, answer)) = tx.find::<(Vec<u8>, String)>(find, &[&key.scope, &key.key]).await? else { return Ok(None) };
+    if fingerprint != key.fingerprint {
+        return Err(Refusal::new(Code::IdempotencyConflict).into());
+    }
+    Ok(Some(serde_json::from_str(&answer)?))
+}
+
 /// Removes answers older than [`KEPT_MS`] (wall time), at most `limit`.
 ///
 /// # Errors

@@ -411,6 +411,7 @@ pub fn content(address: kernel::AddressId) -> ProductContent {
         names: Texts::new(zh, en),
         quantity: users.clone(),
         prices: vec![price(PriceUnit::Month, month), price(PriceUnit::Year, month * 10)],
+        change: None,
     };
     let edition = |zh: &str, en: &str, charging_mode, refund_rule, skus| EditionContent {
         id: None,
@@ -426,6 +427,7 @@ pub fn content(address: kernel::AddressId) -> ProductContent {
         names: Texts::new("上门实施", "On-site setup"),
         quantity: QuantityRule::one(),
         prices: vec![price(PriceUnit::Once, 8_000)],
+        change: None,
     };
     ProductContent {
         names: Texts::new("云表格", "Cloud Sheets"),

@@ -124,7 +124,8 @@ pub async fn revoke_access_key(tx: &mut Tx, ctx: &Ctx, account: AccountId, id: A
     audit::record(tx, ctx, "accounts.access_key_revoked", &id, &json!({})).await
 }
 
-/// The secret of an access key; none when it is unknown, revoked or its person is disabled.
+/// The secret of an access key; none when it is unknown or revoked, or when its person is disabled or has no role of the
+/// seller's side any more.
 ///
 /// # Errors
 /// [`db::Error::Broken`] when the vault's master key is another one.

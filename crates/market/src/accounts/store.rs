@@ -444,7 +444,7 @@ impl FromRow for AccessKeyView {
     }
 }
 
-/// A live pair of an enabled person, its secret still sealed.
+/// A live pair of an enabled person who works on the seller's side, its secret still sealed.
 pub(super) struct SealedAccessKey {
     pub(super) id: AccessKeyId,
     pub(super) account_id: AccountId,
@@ -494,7 +494,9 @@ pub(super) async fn revoke_access_key(tx: &mut Tx, account: AccountId, id: Acces
 pub(super) async fn access_key_secret(tx: &mut Tx, access_key: &str) -> Result<Option<SealedAccessKey>> {
     let find = sql!(
         "SELECT k.id, k.account_id, k.user_id, k.used_at, k.secret_sealed FROM access_keys k JOIN users u ON u.id = k.user_id
-         WHERE k.access_key = $1 AND k.revoked_at IS NULL AND u.disabled_at IS NULL"
+           JOIN accounts a ON a.id = k.account_id
+         WHERE k.access_key = $1 AND k.revoked_at IS NULL AND u.disabled_at IS NULL AND a.seller_at IS NOT NULL
+           AND EXISTS (SELECT 1 FROM user_roles r WHERE r.user_id = u.id AND substr(r.role, 1, 7) = 'seller.')"
     );
     tx.find(find, &[&access_key]).await
 }

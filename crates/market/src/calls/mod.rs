@@ -382,6 +382,22 @@ pub async fn any_active(tx: &mut Tx, subscription: SubscriptionId) -> Result<boo
     Ok(store::active_of(tx, subscription).await?.is_some())
 }
 
+/// Whether the call for an order line of this subscription was given up and may be withdrawn.
+///
+/// # Errors
+/// Those of the database.
+pub async fn given_up(tx: &mut Tx, subscription: SubscriptionId, line: &str) -> Result<bool> {
+    store::given_up(tx, subscription, line).await
+}
+
+/// Withdraws the call for an order line that was given up: nobody can restart it any more. False when there is none, or somebody was faster.
+///
+/// # Errors
+/// Those of the database.
+pub async fn withdraw(tx: &mut Tx, subscription: SubscriptionId, line: &str) -> Result<bool> {
+    store::withdraw(tx, subscription, line).await
+}
+
 /// How many orders had a purchase or a change of a product given up from `since` on (market ms UTC).
 ///
 /// # Errors

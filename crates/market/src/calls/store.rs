@@ -206,6 +206,16 @@ pub(super) async fn last_query_at(tx: &mut Tx, id: DeliveryId) -> Result<Option<
     Ok(tx.find::<(i64,)>(statement, &[&id]).await?.map(|(at,)| at))
 }
 
+pub(super) async fn given_up(tx: &mut Tx, subscription: SubscriptionId, line: &str) -> Result<bool> {
+    let statement = sql!("SELECT id FROM deliveries WHERE subscription_id = $1 AND line_number = $2 AND state = 'gave_up'");
+    Ok(tx.find::<(DeliveryId,)>(statement, &[&subscription, &line]).await?.is_some())
+}
+
+pub(super) async fn withdraw(tx: &mut Tx, subscription: SubscriptionId, line: &str) -> Result<bool> {
+    let statement = sql!("UPDATE deliveries SET state = 'withdrawn' WHERE subscription_id = $1 AND line_number = $2 AND state = 'gave_up'");
+    Ok(tx.execute(statement, &[&subscription, &line]).await? > 0)
+}
+
 pub(super) async fn failed_since(tx: &mut Tx, product: ProductId, since: i64) -> Result<i64> {
     let statement = sql!(
         "SELECT CAST(COUNT(DISTINCT order_number) AS BIGINT) FROM deliveries

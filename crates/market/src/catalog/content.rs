@@ -37,6 +37,8 @@ pub const QUANTITY_UNIT_MAX: usize = 20;
 pub const QUANTITY_MAX: i64 = 9_999_999;
 /// The highest price of one unit, minor units: a price times a quantity stays within what can be counted. `[ours]`
 pub const PRICE_MAX_MINOR: i64 = 100_000_000_000;
+/// The most steps of a quantity that one step of a change may be (spec: business §11 `scaling.step.max`).
+pub const SCALING_STEPS_MAX: i64 = 5;
 /// The most characters of a support address or number. `[ours]`
 pub const SUPPORT_MAX: usize = 100;
 
@@ -164,6 +166,40 @@ impl QuantityRule {
     }
 }
 
+/// What a SKU may be changed to while a subscription runs, or at its renewal (spec: business §5.5). Without a rule: to any SKU of the same
+/// edition, in the steps of its quantity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRule {
+    /// SKUs of the same edition that it may become. Another quantity of itself is always possible.
+    #[serde(default)]
+    pub to: Vec<SkuId>,
+    /// A change of quantity goes by this many steps of the quantity at once, 1 to [`SCALING_STEPS_MAX`].
+    #[serde(default = "ChangeRule::one_step")]
+    pub scaling_steps: i64,
+}
+
+impl ChangeRule {
+    const fn one_step() -> i64 {
+        1
+    }
+
+    /// Takes a change of `from` (SKU and quantity) to `quantity` of `to`, whose own rule of quantities is `rule`, or refuses it.
+    ///
+    /// # Errors
+    /// [`Code::ChangeTarget`]; [`Code::QuantityInvalid`] with `min`, `max` and the `step` of a change.
+    pub fn admit(&self, from: (SkuId, i64), to: SkuId, quantity: i64, rule: &QuantityRule) -> Result<(), Refusal> {
+        if from.0 != to {
+            return if self.to.contains(&to) { Ok(()) } else { Err(Refusal::new(Code::ChangeTarget)) };
+        }
+        let step = self.scaling_steps.saturating_mul(rule.step);
+        if quantity.checked_sub(from.1).and_then(|more| more.checked_rem(step)) == Some(0) {
+            return Ok(());
+        }
+        Err(Refusal::new(Code::QuantityInvalid).with("min", rule.min).with("max", rule.max).with("step", step))
+    }
+}
+
 /// A price of a SKU, in the currency of the market.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -189,6 +225,9 @@ pub struct SkuContent {
     /// What it costs; each unit at most once.
     #[serde(default)]
     pub prices: Vec<PriceContent>,
+    /// What it may be changed to; only where it is charged by period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeRule>,
 }
 
 /// A variant of the product with its own terms.
@@ -340,6 +379,8 @@ impl ProductContent {
         self.editions.retain(|edition| edition.id.is_none_or(|id| !editions.contains(&id)));
         for edition in &mut self.editions {
             edition.skus.retain(|sku| sku.id.is_none_or(|id| !skus.contains(&id)));
+            // A rule is void where its target is removed (spec: business §5.5).
+            edition.skus.iter_mut().filter_map(|sku| sku.change.as_mut()).for_each(|rule| rule.to.retain(|id| !skus.contains(id)));
         }
     }
 }
@@ -352,7 +393,27 @@ impl EditionContent {
             return Err(invalid(format!("{path}.refund_rule"), "not-returnable"));
         }
         check_count(&format!("{path}.skus"), self.skus.len(), SKUS_MAX)?;
-        self.skus.iter().enumerate().try_for_each(|(j, sku)| sku.check(&format!("{path}.skus.{j}"), self.charging_mode))
+        self.skus.iter().enumerate().try_for_each(|(j, sku)| sku.check(&format!("{path}.skus.{j}"), self.charging_mode))?;
+        self.skus.iter().enumerate().try_for_each(|(j, sku)| self.check_change(&format!("{path}.skus.{j}.change"), sku))
+    }
+
+    /// A SKU is changed inside its edition only, and only where it is charged by period (spec: business §5.5).
+    fn check_change(&self, path: &str, sku: &SkuContent) -> Result<(), Refusal> {
+        let Some(ChangeRule { to, scaling_steps }) = &sku.change else { return Ok(()) };
+        if self.charging_mode != ChargingMode::Period {
+            return Err(invalid(path, "charging-mode"));
+        }
+        if !(1..=SCALING_STEPS_MAX).contains(scaling_steps) {
+            return Err(invalid(format!("{path}.scaling_steps"), format!("range:1-{SCALING_STEPS_MAX}")));
+        }
+        let mut seen = BTreeSet::new();
+        for (k, id) in to.iter().enumerate() {
+            let known = self.skus.iter().any(|other| other.id == Some(*id)) && sku.id != Some(*id);
+            if !known || !seen.insert(id) {
+                return Err(invalid(format!("{path}.to.{k}"), if known { "unique" } else { "wrong" }));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -31,9 +31,9 @@ use crate::notices::{self, NoticeKind};
 use crate::sellers;
 
 pub use content::{
-    ChargingMode, DESCRIPTION_MAX, EDITIONS_MAX, EditionContent, HIGHLIGHT_MAX, HIGHLIGHTS_MAX, NAME_MAX, NAME_MIN, OVERVIEW_MAX,
-    PART_NAME_MIN, PRICE_MAX_MINOR, PRICES_MAX, PriceContent, PriceUnit, ProductContent, QUANTITY_MAX, QUANTITY_UNIT_MAX, QuantityRule,
-    RefundRule, SKUS_MAX, SUPPORT_MAX, SkuContent, Texts,
+    ChangeRule, ChargingMode, DESCRIPTION_MAX, EDITIONS_MAX, EditionContent, HIGHLIGHT_MAX, HIGHLIGHTS_MAX, NAME_MAX, NAME_MIN,
+    OVERVIEW_MAX, PART_NAME_MIN, PRICE_MAX_MINOR, PRICES_MAX, PriceContent, PriceUnit, ProductContent, QUANTITY_MAX, QUANTITY_UNIT_MAX,
+    QuantityRule, RefundRule, SCALING_STEPS_MAX, SKUS_MAX, SUPPORT_MAX, SkuContent, Texts,
 };
 pub use state::{
     LISTING_TABLE, ListingEvent, ListingRow, ListingState, PRODUCT_TABLE, PartState, ProductEvent, ProductRow, ProductState, Purpose, Side,
@@ -402,7 +402,8 @@ async fn publish(tx: &mut Tx, ctx: &Ctx, edition: &Edition, product: ProductId, 
         }
         for (at, s) in (0i64..).zip(&e.skus) {
             let sku_id = s.id.ok_or_else(|| db::Error::broken("a submitted SKU has no id"))?;
-            let same = |old: &store::Sku| old.names == s.names && old.quantity == s.quantity && old.position == at;
+            let same =
+                |old: &store::Sku| old.names == s.names && old.quantity == s.quantity && old.change == s.change && old.position == at;
             if !old_skus.iter().any(|old| old.id == sku_id && same(old)) {
                 store::put_sku(tx, edition_id, sku_id, at, s).await?;
             }
@@ -553,6 +554,15 @@ pub async fn offer(tx: &mut Tx, sku: SkuId, unit: PriceUnit, purpose: Purpose) -
     }
     let (price_id, price) = found.price.ok_or_else(|| Refusal::new(Code::PriceMissing))?;
     Ok(found.at(unit, price_id, price))
+}
+
+/// Whether the seller's rule lets `from` (SKU and quantity) become `quantity` of what is offered (spec: business §5.5).
+///
+/// # Errors
+/// [`Code::ChangeTarget`], [`Code::QuantityInvalid`].
+pub async fn admit_change(tx: &mut Tx, from: (SkuId, i64), offer: &Offer, quantity: i64) -> Result<()> {
+    let rule = store::change_rule(tx, from.0).await?;
+    rule.map_or(Ok(()), |rule| Ok(rule.admit(from, offer.item.sku_id, quantity, &offer.quantity)?))
 }
 
 /// Marks a product whose orders fail too often (spec: business §5.1); true when it was not marked before. Who is told is the caller's

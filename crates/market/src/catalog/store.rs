@@ -3,7 +3,7 @@
 use db::{FromRow, Result, Row, Tx, sql};
 use kernel::{AccountId, AddressId, Currency, EditionId, ListingId, Money, PriceId, ProductId, SkuId};
 
-use super::content::{ChargingMode, EditionContent, PriceUnit, ProductContent, QuantityRule, RefundRule, SkuContent, Texts};
+use super::content::{ChangeRule, ChargingMode, EditionContent, PriceUnit, ProductContent, QuantityRule, RefundRule, SkuContent, Texts};
 use super::state::{ListingState, PartState, ProductState, Standing};
 use super::views::{LastListing, ProductSummary};
 use super::{Item, Names, Offer};
@@ -349,6 +349,7 @@ pub(super) struct Sku {
     pub(super) state: PartState,
     pub(super) names: Texts,
     pub(super) quantity: QuantityRule,
+    pub(super) change: Option<ChangeRule>,
     pub(super) position: i64,
 }
 
@@ -360,6 +361,7 @@ impl FromRow for Sku {
             state: row.take()?,
             names: take_texts(row)?,
             quantity: QuantityRule { min: row.take()?, max: row.take()?, step: row.take()?, unit: take_texts(row)? },
+            change: row.take::<Option<String>>()?.map(|text| serde_json::from_str(&text)).transpose()?,
             position: row.take()?,
         })
     }
@@ -369,7 +371,7 @@ impl FromRow for Sku {
 pub(super) async fn skus(tx: &mut Tx, product: ProductId) -> Result<Vec<Sku>> {
     let select = sql!(
         "SELECT s.edition_id, s.id, s.state, s.name_zh, s.name_en, s.quantity_min, s.quantity_max, s.quantity_step,
-                s.quantity_unit_zh, s.quantity_unit_en, s.position
+                s.quantity_unit_zh, s.quantity_unit_en, s.change_rule, s.position
          FROM editions e JOIN skus s ON s.edition_id = e.id WHERE e.product_id = $1 ORDER BY s.position, s.id"
     );
     tx.all(select, &[&product]).await
@@ -428,14 +430,21 @@ pub(super) async fn put_edition(
 pub(super) async fn put_sku(tx: &mut Tx, edition: EditionId, id: SkuId, position: i64, sku: &SkuContent) -> Result<()> {
     let upsert = sql!(
         "INSERT INTO skus (id, edition_id, position, state, name_zh, name_en, quantity_min, quantity_max, quantity_step,
-           quantity_unit_zh, quantity_unit_en)
-         VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10)
+           quantity_unit_zh, quantity_unit_en, change_rule)
+         VALUES ($1, $2, $3, 'active', $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT (id) DO UPDATE SET position = excluded.position, name_zh = excluded.name_zh, name_en = excluded.name_en,
            quantity_min = excluded.quantity_min, quantity_max = excluded.quantity_max, quantity_unit_zh = excluded.quantity_unit_zh,
-           quantity_unit_en = excluded.quantity_unit_en"
+           quantity_unit_en = excluded.quantity_unit_en, change_rule = excluded.change_rule"
     );
+    let change = sku.change.as_ref().map(serde_json::to_string).transpose()?;
     let SkuContent { names, quantity: QuantityRule { min, max, step, unit }, .. } = sku;
-    tx.execute(upsert, &[&id, &edition, &position, &names.zh, &names.en, min, max, step, &unit.zh, &unit.en]).await.map(drop)
+    tx.execute(upsert, &[&id, &edition, &position, &names.zh, &names.en, min, max, step, &unit.zh, &unit.en, &change]).await.map(drop)
+}
+
+/// What a SKU may be changed to, where the seller has a rule.
+pub(super) async fn change_rule(tx: &mut Tx, id: SkuId) -> Result<Option<ChangeRule>> {
+    let found: Option<(Option<String>,)> = tx.find(sql!("SELECT change_rule FROM skus WHERE id = $1"), &[&id]).await?;
+    Ok(found.and_then(|(text,)| text).map(|text| serde_json::from_str(&text)).transpose()?)
 }
 
 /// Writes a price as it was approved. A unit that was sold before keeps its id: sellers' servers know it.

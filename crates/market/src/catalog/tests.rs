@@ -83,6 +83,7 @@ fn content() -> ProductContent {
         names: Texts::new(zh, ""),
         quantity: QuantityRule { min: 1, max: 100, step: 1, unit: Texts::new("用户", "users") },
         prices: vec![PriceContent { unit: PriceUnit::Month, amount_minor: 9_900 }],
+        change: None,
     };
     let edition = |zh: &str, en: &str| EditionContent {
         id: None,
@@ -289,4 +290,34 @@ proptest! {
         let text = serde_json::to_string(&content()).unwrap();
         prop_assert_eq!(serde_json::from_str::<ProductContent>(&text).unwrap(), content());
     }
+}
+
+#[test]
+fn a_rule_of_changes_names_other_skus_of_the_edition_and_at_most_five_steps() {
+    let mut content = content();
+    content.number(1, &Entropy::from_seed([8; 32]));
+    let [own, other] = [0, 1].map(|k| content.editions[0].skus[k].id.unwrap());
+    let foreign = content.editions[1].skus[0].id.unwrap();
+    let mut refused = |to: &[SkuId], scaling_steps| {
+        content.editions[0].skus[0].change = Some(ChangeRule { to: to.to_vec(), scaling_steps });
+        content.check().err().map(|refusal| refusal.args[0].1.clone())
+    };
+    assert_eq!(refused(&[other], 5), None);
+    assert_eq!(refused(&[], 1), None);
+    for (to, steps, path) in [
+        (&[own][..], 1, "to.0"),
+        (&[foreign], 1, "to.0"),
+        (&[other, other], 1, "to.1"),
+        (&[other], 0, "scaling_steps"),
+        (&[other], 6, "scaling_steps"),
+    ] {
+        assert_eq!(refused(to, steps), Some(format!("editions.0.skus.0.change.{path}")), "{to:?} {steps}");
+    }
+    refused(&[other], 2);
+    content.drop_retired(&BTreeSet::new(), &BTreeSet::from([other]));
+    assert_eq!(content.editions[0].skus[0].change, Some(ChangeRule { to: vec![], scaling_steps: 2 }), "void where its target is removed");
+    content.editions[0].charging_mode = ChargingMode::OneTime;
+    content.editions[0].refund_rule = RefundRule::None;
+    content.editions[0].skus[0].prices.clear();
+    assert_eq!(content.check().unwrap_err().args[0].1, "editions.0.skus.0.change");
 }

@@ -4,7 +4,7 @@ use db::{Result, Tx};
 use kernel::{AccountId, AddressId, Code, Ctx, EditionId, ListingId, Money, PriceId, ProductId, Refusal, SkuId};
 use serde::Serialize;
 
-use super::content::{ChargingMode, PriceUnit, ProductContent, QuantityRule, RefundRule, Texts};
+use super::content::{ChangeRule, ChargingMode, PriceUnit, ProductContent, QuantityRule, RefundRule, Texts};
 use super::state::{ListingState, PartState, ProductState, Side};
 use super::store;
 use crate::edition::TaxKind;
@@ -46,6 +46,9 @@ pub struct SkuView {
     pub quantity: QuantityRule,
     /// What it costs; withdrawn prices are left out.
     pub prices: Vec<PriceView>,
+    /// What it may be changed to; left out where any SKU of the edition is possible.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<ChangeRule>,
 }
 
 /// A published edition.
@@ -241,7 +244,14 @@ pub(super) async fn all_editions(tx: &mut Tx, product: ProductId) -> Result<Vec<
     let skus_of = |edition: EditionId| {
         skus.iter()
             .filter(|s| s.edition_id == edition)
-            .map(|s| SkuView { id: s.id, state: s.state, names: s.names.clone(), quantity: s.quantity.clone(), prices: prices_of(s.id) })
+            .map(|s| SkuView {
+                id: s.id,
+                state: s.state,
+                names: s.names.clone(),
+                quantity: s.quantity.clone(),
+                prices: prices_of(s.id),
+                change: s.change.clone(),
+            })
             .collect()
     };
     let editions = store::editions(tx, product).await?;

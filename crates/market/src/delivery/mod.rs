@@ -19,7 +19,7 @@ use crate::market::Market;
 use crate::notices::{self, NoticeKind};
 use crate::orders::{self, OrderState};
 use crate::subscriptions::{self, SubscriptionState};
-use crate::{audit, catalog, sellers};
+use crate::{audit, catalog, refunds, sellers};
 
 use exchange::Exchange;
 use state::Step;
@@ -245,6 +245,9 @@ async fn give_up(tx: &mut Tx, ctx: &Ctx, market: &Market, call: &Call) -> Result
             flag_if_often(tx, ctx, market, call).await?;
         }
         (Scene::CancelRenewal | Scene::Release, _, Some(order)) => pay_back(tx, ctx, order).await?,
+        (Scene::Renewal | Scene::RenewalChange, _, Some(order)) => {
+            refunds::renewal_given_up(tx, ctx, market.edition(), call.subscription_id, order).await?;
+        }
         _ => {}
     }
     let args = json!({ "scene": call.scene, "order": call.order_number, "verdict": call.last_verdict, "attempts": call.attempts });

@@ -7,13 +7,13 @@ use db::{Result, Tx};
 use kernel::{Actor, Ctx, Locale, Refusal, SubscriptionId};
 use serde_json::{Map, Value, json};
 
-use crate::audit;
 use crate::edition::Edition;
 use crate::market::Market;
 use crate::notices::{self, NoticeKind};
 use crate::orders::{self, CancelReason};
 use crate::subscriptions::calendar::{self, Due, Event};
 use crate::subscriptions::{self, ReleaseReason, Subscription};
+use crate::{audit, refunds};
 
 /// Takes every event of a subscription that is due at market time `now`; how many there were. Afterwards its `due_at` lies after `now`.
 ///
@@ -78,6 +78,7 @@ async fn take(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscription, 
             orders::cancel_open(tx, ctx, &sub, CancelReason::SubscriptionOver).await?;
             let mut sub = subscriptions::get(tx, sub.id).await?;
             sub.marker = due.marker;
+            refunds::return_unconfirmed(tx, ctx, edition, &sub).await?;
             subscriptions::release(tx, ctx, edition, sub, ReleaseReason::RetentionOver, None).await
         }
         Event::Remind { .. } | Event::WarnRenewal { .. } | Event::WarnRelease { .. } => Ok(()),

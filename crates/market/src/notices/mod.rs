@@ -30,8 +30,12 @@ kernel::words! {
         RenewalDone = "renewal-done",
         /// An automatic renewal did not succeed.
         RenewalFailed = "renewal-failed",
+        /// The seller has not confirmed a renewal that is paid; it may be returned.
+        RenewalUnconfirmed = "renewal-unconfirmed",
         /// A line could not be opened and was refunded.
         OrderFailed = "order-failed",
+        /// The operator has approved or refused a large refund.
+        RefundDecided = "refund-decided",
         /// A refund arrived on the balance.
         Refunded = "refunded",
         /// Calls to a seller's server have stopped; the seller must restart them.

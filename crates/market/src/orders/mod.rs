@@ -7,6 +7,7 @@
 //! Invariants: what is held for an order is the sum of its lines in `processing`; a line's money moves on exactly once; prices and texts
 //! of a line never change after it was placed.
 
+mod held;
 mod outcome;
 mod place;
 mod quote;
@@ -21,14 +22,14 @@ use kernel::{AccountId, Code, Ctx, Currency, Period, Refusal, SkuId, Subscriptio
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Item, RefundRule};
-use crate::edition::Edition;
+use crate::edition::{Edition, FeeStep};
 use crate::page::{Page, PageRequest};
-use crate::subscriptions::{self, Renewal, Whose};
+use crate::subscriptions::{Renewal, Subscription, Whose};
 
 pub use outcome::{fulfilled, unfulfilled};
 pub use place::{CancelReason, cancel, cancel_open, expire_unpaid, pay, place, place_change, place_renewal};
 pub use quote::{Quote, QuoteLine, quote_change, quote_purchase, quote_renewal, renewal_change};
-pub use refund::{NewRefund, pay_back, write_refund};
+pub use refund::{NewRefund, RefundReason, approve_refund, ask_refund, pay_back, refuse_refund, write_refund};
 pub use renew::{renew_automatically, renewal_obstacle};
 pub use state::{LineState, OrderKind, OrderState};
 pub use unsold::end_unsold;
@@ -91,7 +92,7 @@ pub struct OrderLine {
     /// What is bought, as it was when the line was placed.
     #[serde(flatten)]
     pub item: Item,
-    /// How long.
+    /// How long; of a change, all the time that was left, in begun units of its price.
     pub period: Option<Period>,
     /// How many.
     pub quantity: i64,
@@ -106,6 +107,9 @@ pub struct OrderLine {
     /// The platform fee that the seller will pay of it; the statement tells it to the seller, nobody tells it to the buyer.
     #[serde(skip)]
     pub fee_bp: i64,
+    /// The volume reduction that belongs to that fee.
+    #[serde(skip)]
+    pub fee_steps: Vec<FeeStep>,
     /// Whether it may be returned without reason.
     pub refund_rule: RefundRule,
     /// From when on it pays, market ms UTC.
@@ -139,7 +143,7 @@ pub struct Order {
     pub total_minor: i64,
     /// When it was placed, market ms UTC.
     pub created_at: i64,
-    /// Until when it may be paid, market ms UTC.
+    /// Until when it may be paid; of a refund that waits for the operator, until when that is to be decided. Market ms UTC.
     pub pay_until: i64,
     /// When it was paid, market ms UTC.
     pub paid_at: Option<i64>,
@@ -192,20 +196,17 @@ pub async fn line(tx: &mut Tx, number: &str) -> Result<OrderLine> {
     store::find_line(tx, number).await?.ok_or_else(|| Refusal::new(Code::NotFound).into())
 }
 
-/// Until when a line pays, as far as that can be told: a purchase that is being opened ends its period after it was paid, a change ends with
-/// its subscription. Sellers' servers ask for it while they open the instance (spec: protocol §3.3, `expireTime`).
-///
-/// # Errors
-/// Those of the database.
-pub async fn expected_end(tx: &mut Tx, edition: &Edition, order: &Order, line: &OrderLine) -> Result<Option<i64>> {
-    match (line.ends_at, order.kind, line.subscription_id) {
-        (Some(known), _, _) => Ok(Some(known)),
-        (None, OrderKind::Change, Some(subscription)) => Ok(subscriptions::get(tx, subscription).await?.ends_at),
-        (None, OrderKind::New, _) => {
+/// Until when a line pays, as far as that can be told: a purchase that is being opened ends its period after it was paid. Sellers' servers
+/// ask for it while they open the instance (spec: protocol §3.3, `expireTime`).
+#[must_use]
+pub fn expected_end(edition: &Edition, order: &Order, line: &OrderLine) -> Option<i64> {
+    match (line.ends_at, order.kind) {
+        (Some(known), _) => Some(known),
+        (None, OrderKind::New) => {
             let from = order.paid_at.unwrap_or(order.created_at);
-            Ok(line.period.map(|period| edition.zone.add_months(from, period.months())))
+            line.period.map(|period| edition.zone.add_months(from, period.months()))
         }
-        (None, OrderKind::Change | OrderKind::Renew | OrderKind::Unsubscribe, _) => Ok(None),
+        (None, OrderKind::Change | OrderKind::Renew | OrderKind::Unsubscribe) => None,
     }
 }
 
@@ -224,6 +225,37 @@ pub async fn lines_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<O
 pub async fn lines_page(tx: &mut Tx, subscription: SubscriptionId, page: &PageRequest) -> Result<Page<OrderLine>> {
     let rows = store::lines_page(tx, subscription, page).await?;
     Ok(page.cut(rows, |line: &OrderLine| line.number.clone()))
+}
+
+/// The delivered lines of changes that pay for time from `from` on (market ms UTC): they return with the renewal that bought that time.
+///
+/// # Errors
+/// Those of the database.
+pub async fn changes_from(tx: &mut Tx, subscription: SubscriptionId, from: i64) -> Result<Vec<OrderLine>> {
+    let lines = store::lines_with_kinds(tx, subscription).await?;
+    let pays = |line: &OrderLine| line.effective_at.is_some_and(|at| at >= from) && line.ends_at.is_some_and(|at| at > from);
+    let changes = lines.into_iter().filter(|of| of.kind == OrderKind::Change && of.line.state == LineState::Done).map(|of| of.line);
+    Ok(changes.filter(pays).collect())
+}
+
+/// Renewals of a subscription that are paid and that the seller has not confirmed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn unconfirmed_renewals(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<OrderLine>> {
+    let lines = store::lines_with_kinds(tx, subscription).await?;
+    let waits = |of: &held::LineOf| of.kind == OrderKind::Renew && of.line.state == LineState::Processing;
+    Ok(lines.into_iter().filter(waits).map(|of| of.line).collect())
+}
+
+/// The line that pays for the last part of a subscription's time.
+///
+/// # Errors
+/// [`db::Error::Broken`] when nothing does.
+pub async fn last_line(tx: &mut Tx, sub: &Subscription) -> Result<OrderLine> {
+    let lines = store::lines_with_kinds(tx, sub.id).await?;
+    let last = held::last_line(&lines, (sub.item.sku_id, sub.quantity));
+    last.cloned().ok_or_else(|| db::Error::broken(format!("no line pays for {}", sub.id)))
 }
 
 /// Unpaid orders whose time was over at `now`.

@@ -8,7 +8,7 @@ use super::quote::{self, Draft};
 use super::state::{self, OrderEvent};
 use super::{LineState, Order, OrderKind, OrderLine, OrderState, PurchaseItem, RenewalInput, get, get_of_buyer, store, user_of};
 use crate::audit;
-use crate::catalog::{self, PriceUnit, Purpose};
+use crate::catalog::{self, Purpose};
 use crate::edition::Edition;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::pricing;
@@ -23,6 +23,8 @@ kernel::words! {
         Unpaid = "unpaid",
         /// The marketplace has renewed the subscription itself.
         Replaced = "replaced",
+        /// The operator refused the refund.
+        Refused = "refused",
         /// The subscription it was for is over.
         SubscriptionOver = "subscription_over",
         /// What it was for was taken off the market.
@@ -89,9 +91,9 @@ pub async fn place_change(
 ) -> Result<Order> {
     let sub = subscriptions::get_of_buyer(tx, buyer, subscription).await?;
     sub.no_open_order()?;
-    let draft = quote::change(tx, ctx, edition, &sub, sku, quantity).await?;
+    let drafts = quote::change(tx, ctx, edition, &sub, sku, quantity).await?;
     let pay_until = ctx.now + edition.change_unpaid_minutes * MINUTE_MS;
-    let order = write_down(tx, ctx, edition, OrderKind::Change, buyer, vec![draft], pay_until, expected_total_minor).await?;
+    let order = write_down(tx, ctx, edition, OrderKind::Change, buyer, drafts, pay_until, expected_total_minor).await?;
     subscriptions::set_open_order(tx, subscription, Some(&order.number)).await?;
     Ok(order)
 }
@@ -172,9 +174,7 @@ async fn still_sold(tx: &mut Tx, kind: OrderKind, line: &OrderLine) -> Result<()
         OrderKind::Change => Purpose::Change,
         OrderKind::Unsubscribe => return Ok(()),
     };
-    // A change has no period of its own.
-    let unit = if kind == OrderKind::Change { PriceUnit::Month } else { pricing::unit_of(line.period) };
-    match catalog::offer(tx, line.item.sku_id, unit, purpose).await {
+    match catalog::offer(tx, line.item.sku_id, pricing::unit_of(line.period), purpose).await {
         // The price of this unit may be gone: the order keeps the one it was placed at.
         Err(error) if error.code() == Some(Code::PriceMissing) => Ok(()),
         other => other.map(drop),
@@ -210,7 +210,10 @@ async fn start(tx: &mut Tx, ctx: &Ctx, edition: &Edition, order: &Order, line: &
             if sub.state != SubscriptionState::InUse {
                 return Err(Refusal::new(Code::SubscriptionState).with("state", sub.state).into());
             }
-            subscriptions::ask_change(tx, ctx, &sub, (&order.number, &line.number)).await?;
+            // One call makes the change, however many lines pay for it.
+            if line.position == 1 {
+                subscriptions::ask_change(tx, ctx, &sub, (&order.number, &line.number)).await?;
+            }
         }
         (OrderKind::Unsubscribe, _) | (OrderKind::Renew | OrderKind::Change, None) => {
             return Err(db::Error::broken(format!("line {} of a {} order cannot be started", line.number, order.kind)));
@@ -219,13 +222,13 @@ async fn start(tx: &mut Tx, ctx: &Ctx, edition: &Edition, order: &Order, line: &
     store::update_line(tx, line, LineState::Waiting).await
 }
 
-/// Cancels an order that was not paid.
+/// Cancels an order that was not paid, or a refund about which the operator has not decided.
 ///
 /// # Errors
 /// [`Code::NotFound`], [`Code::OrderState`].
 pub async fn cancel(tx: &mut Tx, ctx: &Ctx, buyer: AccountId, number: &str) -> Result<Order> {
     let order = get_of_buyer(tx, buyer, number).await?;
-    close_unpaid(tx, ctx, order, CancelReason::Buyer).await
+    close_undecided(tx, ctx, order, CancelReason::Buyer).await
 }
 
 /// Ends an order whose time to be paid is over, dated by that time; leaves any other alone.
@@ -238,24 +241,25 @@ pub async fn expire_unpaid(tx: &mut Tx, ctx: &Ctx, number: &str) -> Result<()> {
         return Ok(());
     }
     let ctx = ctx.at(order.pay_until);
-    close_unpaid(tx, &ctx, order, CancelReason::Unpaid).await.map(drop)
+    close_undecided(tx, &ctx, order, CancelReason::Unpaid).await.map(drop)
 }
 
-/// Cancels the unpaid order of a subscription, if it has one.
+/// Cancels the order of a subscription that waits for its payment or for the operator, if it has one.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn cancel_open(tx: &mut Tx, ctx: &Ctx, sub: &Subscription, reason: CancelReason) -> Result<()> {
     let Some(number) = &sub.open_order else { return Ok(()) };
     let order = get(tx, number).await?;
-    if order.state == OrderState::PendingPayment {
-        close_unpaid(tx, ctx, order, reason).await?;
+    if matches!(order.state, OrderState::PendingPayment | OrderState::PendingReview) {
+        close_undecided(tx, ctx, order, reason).await?;
     }
     Ok(())
 }
 
-pub(super) async fn close_unpaid(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelReason) -> Result<Order> {
-    order.state = state::next(order.state, OrderEvent::Cancel)?;
+pub(super) async fn close_undecided(tx: &mut Tx, ctx: &Ctx, mut order: Order, reason: CancelReason) -> Result<Order> {
+    let was = order.state;
+    order.state = state::next(was, OrderEvent::Cancel)?;
     order.closed_at = Some(ctx.now);
     order.close_reason = Some(reason.word().to_owned());
     for line in &mut order.lines {
@@ -265,7 +269,7 @@ pub(super) async fn close_unpaid(tx: &mut Tx, ctx: &Ctx, mut order: Order, reaso
             subscriptions::set_open_order(tx, subscription, None).await?;
         }
     }
-    store::update(tx, &order, OrderState::PendingPayment).await?;
+    store::update(tx, &order, was).await?;
     audit::record_in(tx, ctx, &order.number, "orders.cancelled", &order.number, &json!({ "reason": reason })).await?;
     Ok(order)
 }

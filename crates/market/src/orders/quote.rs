@@ -1,13 +1,14 @@
 //! Prices of orders before they are placed: the same computation that places them, so a quote cannot differ from its order.
 
 use db::{Result, Tx};
-use kernel::{AccountId, Code, Ctx, Currency, Money, Period, Refusal, SkuId, SubscriptionId, order_line_number};
+use kernel::{AccountId, Code, Ctx, Currency, Money, Period, PeriodUnit, Refusal, SkuId, SubscriptionId, order_line_number};
 use serde::{Deserialize, Serialize};
 
-use super::{LINES_MAX, LineState, OrderLine, PurchaseItem, RenewalInput};
+use super::held::time_left;
+use super::{LINES_MAX, LineState, OrderLine, PurchaseItem, RenewalInput, store};
 use crate::catalog::{self, ChargingMode, Item, Names, Offer, PriceUnit, Purpose};
 use crate::edition::Edition;
-use crate::pricing::{self, ChangeFacts, ChangePrice, LinePrice, PricedUnit};
+use crate::pricing::{self, ChangeFacts, ChangePrice, HeldTime, LinePrice};
 use crate::subscriptions::{self, Renewal, Subscription, SubscriptionState};
 
 /// A priced line on its way into an order.
@@ -33,7 +34,7 @@ pub struct QuoteLine {
     pub unit: PriceUnit,
     /// How many units.
     pub quantity: i64,
-    /// How long.
+    /// How long; of a change, all the time that is left, in begun units of its price.
     pub period: Option<Period>,
     /// unit price × quantity × number of periods; or the fee of a change. Minor units, tax included.
     pub amount_minor: i64,
@@ -61,6 +62,7 @@ pub struct Quote {
 
 impl Draft {
     pub(super) fn into_line(self, order_number: &str, position: i64) -> OrderLine {
+        let pays = self.change.map(|change| (change.from, change.until)).unzip();
         OrderLine {
             number: order_line_number(order_number, position),
             order_number: order_number.to_owned(),
@@ -76,9 +78,10 @@ impl Draft {
             tax_bp: self.price.tax.bp,
             tax_minor: self.price.tax_amount.minor,
             fee_bp: self.price.fee.bp,
+            fee_steps: self.price.fee_steps,
             refund_rule: self.offer.refund_rule,
-            effective_at: None,
-            ends_at: None,
+            effective_at: pays.0,
+            ends_at: pays.1,
             done_at: None,
             renewal: self.renewal,
         }
@@ -177,8 +180,8 @@ pub async fn quote_change(
     quantity: i64,
 ) -> Result<Quote> {
     let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
-    let draft = change(tx, ctx, edition, &sub, sku, quantity).await?;
-    quote(edition, vec![draft])
+    let drafts = change(tx, ctx, edition, &sub, sku, quantity).await?;
+    quote(edition, drafts)
 }
 
 pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, items: &[PurchaseItem]) -> Result<Vec<Draft>> {
@@ -220,6 +223,9 @@ pub(super) async fn renewal(tx: &mut Tx, now: i64, edition: &Edition, sub: &Subs
     if offer.item.edition_id != sub.item.edition_id {
         return Err(Refusal::new(Code::ChangeTarget).into());
     }
+    if changes {
+        catalog::admit_change(tx, (item.sku_id, staying), &offer, quantity).await?;
+    }
     let price = pricing::price_line(&offer, quantity, Some(period), edition)?;
     Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: None })
 }
@@ -237,13 +243,14 @@ fn may_change_at_renewal(now: i64, edition: &Edition, sub: &Subscription) -> Res
     if now < earliest { Err(Refusal::new(Code::RenewalChangeTooEarly).with("days", days)) } else { Ok(()) }
 }
 
-pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscription, sku: SkuId, quantity: i64) -> Result<Draft> {
+/// A line for each part of the time that is left: see [`super::held`].
+pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subscription, sku: SkuId, quantity: i64) -> Result<Vec<Draft>> {
     alive_and_periodic(sub)?;
     let over = || Refusal::new(Code::SubscriptionState).with("state", sub.state);
     if sub.state != SubscriptionState::InUse {
         return Err(over().into());
     }
-    let (Some(anchor_at), Some(ends_at), Some(unit)) = (sub.anchor_at, sub.ends_at, sub.period_unit) else {
+    let (Some(anchor_at), Some(ends_at)) = (sub.anchor_at, sub.ends_at) else {
         return Err(Refusal::new(Code::NotPeriodic).into());
     };
     if ends_at <= ctx.now {
@@ -252,6 +259,34 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
     if sub.next.is_some() {
         return Err(Refusal::new(Code::RenewalChangePending).into());
     }
+    let offers = change_offers(tx, sku).await?;
+    if offers.first().is_none_or(|offer| offer.item.edition_id != sub.item.edition_id) {
+        return Err(Refusal::new(Code::ChangeTarget).into());
+    }
+    catalog::admit_change(tx, (sub.item.sku_id, sub.quantity), &offers[0], quantity).await?;
+    let held = held_time(tx, edition, sub, ctx.now).await?;
+    if held.last().map(|time| time.until) != Some(ends_at) {
+        return Err(db::Error::broken(format!("the lines of {} do not pay for its time until {ends_at}", sub.id)));
+    }
+    let new_prices: Vec<_> = offers.iter().map(|offer| (offer.unit, offer.item.price_id, offer.unit_price)).collect();
+    let facts = ChangeFacts {
+        anchor_at,
+        now: ctx.now,
+        held: &held,
+        new_prices: &new_prices,
+        new_quantity: quantity,
+        tax: edition.tax(offers[0].tax_kind),
+        zone: &edition.zone,
+    };
+    let parts = pricing::change_fee(&facts)?;
+    let matched = offers.into_iter().find(|offer| parts.first().is_some_and(|part| part.new_price_id == offer.item.price_id));
+    let offer = matched.ok_or_else(|| Refusal::new(Code::PriceMissing))?;
+    offer.quantity.admit(quantity)?;
+    Ok(parts.into_iter().map(|part| change_draft(edition, sub.id, &offer, part)).collect())
+}
+
+/// What a SKU is sold for by the month and by the year.
+async fn change_offers(tx: &mut Tx, sku: SkuId) -> Result<Vec<Offer>> {
     let mut offers = Vec::new();
     for unit in [PriceUnit::Month, PriceUnit::Year] {
         match catalog::offer(tx, sku, unit, Purpose::Change).await {
@@ -260,49 +295,42 @@ pub(super) async fn change(tx: &mut Tx, ctx: &Ctx, edition: &Edition, sub: &Subs
             Err(error) => return Err(error),
         }
     }
-    if offers.first().is_none_or(|offer| offer.item.edition_id != sub.item.edition_id) {
-        return Err(Refusal::new(Code::ChangeTarget).into());
-    }
-    let old_unit = pricing::unit_of(Some(Period { unit, count: 1 }));
-    let old = PricedUnit { unit: old_unit, unit_price: old_unit_price(tx, edition, sub, old_unit).await?, quantity: sub.quantity };
-    let new_prices: Vec<_> = offers.iter().map(|offer| (offer.unit, offer.item.price_id, offer.unit_price)).collect();
-    let facts = ChangeFacts {
-        anchor_at,
-        now: ctx.now,
-        ends_at,
-        old,
-        new_prices: &new_prices,
-        new_quantity: quantity,
-        tax: edition.tax(offers[0].tax_kind),
-        zone: &edition.zone,
-    };
-    let change = pricing::change_fee(&facts)?;
-    let offer =
-        offers.into_iter().find(|offer| offer.item.price_id == change.new_price_id).ok_or_else(|| Refusal::new(Code::PriceMissing))?;
-    offer.quantity.admit(quantity)?;
-    let price = LinePrice {
-        unit_price: offer.unit_price,
-        quantity,
-        period: None,
-        periods: 1,
-        amount: change.fee,
-        tax: change.tax,
-        tax_amount: change.tax_amount,
-        fee: edition.fee_common,
-    };
-    Ok(Draft { offer, price, subscription: Some(sub.id), renewal: None, change: Some(change) })
+    Ok(offers)
 }
 
-/// The current price of what the subscription is; the one it was bought at when that is no longer sold.
-async fn old_unit_price(tx: &mut Tx, edition: &Edition, sub: &Subscription, unit: PriceUnit) -> Result<Money> {
-    match catalog::offer(tx, sub.item.sku_id, unit, Purpose::Change).await {
-        Ok(offer) => Ok(offer.unit_price),
-        Err(error) if matches!(error.code(), Some(Code::PriceMissing | Code::NotOnSale)) => {
-            let purchase = super::line(tx, &sub.purchase_line).await?;
-            Ok(Money::new(purchase.unit_price_minor, edition.currency))
-        }
-        Err(error) => Err(error),
+fn change_draft(edition: &Edition, subscription: SubscriptionId, offer: &Offer, part: ChangePrice) -> Draft {
+    let unit = if part.new_unit == PriceUnit::Year { PeriodUnit::Year } else { PeriodUnit::Month };
+    let price = LinePrice {
+        unit_price: offer.unit_price,
+        quantity: part.new_quantity,
+        period: Some(Period { unit, count: part.new_periods }),
+        periods: 1,
+        amount: part.fee,
+        tax: part.tax,
+        tax_amount: part.tax_amount,
+        fee: edition.fee_common,
+        fee_steps: edition.fee_steps.clone(),
+    };
+    Draft { offer: offer.clone(), price, subscription: Some(subscription), renewal: None, change: Some(part) }
+}
+
+/// The time that a subscription has left, each part at the current price of the unit that it was bought in; at the price it was bought at
+/// when that is no longer sold.
+async fn held_time(tx: &mut Tx, edition: &Edition, sub: &Subscription, now: i64) -> Result<Vec<HeldTime>> {
+    let lines = store::lines_with_kinds(tx, sub.id).await?;
+    let mut held = Vec::new();
+    for left in time_left(&lines, now, (sub.item.sku_id, sub.quantity)) {
+        let unit = pricing::unit_of(left.line.period);
+        let unit_price = match catalog::offer(tx, left.line.item.sku_id, unit, Purpose::Change).await {
+            Ok(offer) => offer.unit_price,
+            Err(error) if matches!(error.code(), Some(Code::PriceMissing | Code::NotOnSale)) => {
+                Money::new(left.line.unit_price_minor, edition.currency)
+            }
+            Err(error) => return Err(error),
+        };
+        held.push(HeldTime { until: left.until, unit, unit_price, quantity: left.line.quantity });
     }
+    Ok(held)
 }
 
 fn alive_and_periodic(sub: &Subscription) -> Result<(), Refusal> {

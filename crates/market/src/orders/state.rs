@@ -19,11 +19,13 @@ kernel::words! {
 kernel::words! {
     /// How an order stands.
     pub enum OrderState {
+        /// A large refund, about which the operator decides.
+        PendingReview = "pending_review",
         /// Placed, not paid.
         PendingPayment = "pending_payment",
         /// Paid; the seller delivers.
         Processing = "processing",
-        /// Every line was delivered, or its money returned, and at least one was delivered.
+        /// Every line is decided, and at least one was delivered and has not been returned.
         Completed = "completed",
         /// Never paid.
         Cancelled = "cancelled",
@@ -39,7 +41,7 @@ kernel::words! {
 kernel::words! {
     /// How a line stands.
     pub enum LineState {
-        /// Its order is not paid.
+        /// Its order is not paid, or waits for the operator.
         Waiting = "waiting",
         /// The seller delivers it.
         Processing = "processing",
@@ -59,13 +61,15 @@ kernel::words! {
     pub enum OrderEvent {
         /// The buyer pays.
         Pay = "pay",
-        /// The buyer cancels it, or its time to be paid is over.
+        /// The operator approves it.
+        Approve = "approve",
+        /// The buyer cancels it, its time to be paid is over, or the operator refuses it.
         Cancel = "cancel",
-        /// The last line was decided, at least one delivered.
+        /// The last line was decided, and one that was delivered is left.
         Complete = "complete",
         /// The last line was decided, none delivered.
         Fail = "fail",
-        /// The last delivered line is being returned.
+        /// Nothing is left of it: the last line that was left is being returned, or could not be delivered after others were returned.
         Refund = "refund",
         /// The money of a refund has arrived.
         PayBack = "pay_back",
@@ -74,10 +78,13 @@ kernel::words! {
 
 /// `state | event | next`.
 const TABLE: &[(OrderState, OrderEvent, OrderState)] = &[
+    (OrderState::PendingReview, OrderEvent::Approve, OrderState::Refunding),
+    (OrderState::PendingReview, OrderEvent::Cancel, OrderState::Cancelled),
     (OrderState::PendingPayment, OrderEvent::Pay, OrderState::Processing),
     (OrderState::PendingPayment, OrderEvent::Cancel, OrderState::Cancelled),
     (OrderState::Processing, OrderEvent::Complete, OrderState::Completed),
     (OrderState::Processing, OrderEvent::Fail, OrderState::Failed),
+    (OrderState::Processing, OrderEvent::Refund, OrderState::Refunding),
     (OrderState::Completed, OrderEvent::Refund, OrderState::Refunding),
     (OrderState::Refunding, OrderEvent::PayBack, OrderState::Refunded),
 ];
@@ -94,14 +101,19 @@ pub fn next(state: OrderState, event: OrderEvent) -> Result<OrderState, Refusal>
         .ok_or_else(|| Refusal::new(Code::OrderState).with("state", state))
 }
 
-/// The event that ends an order whose lines stand like this; none while one is being delivered.
+/// The event that decides an order whose lines stand like this; none while one is being delivered.
 #[must_use]
 pub fn outcome(lines: &[LineState]) -> Option<OrderEvent> {
-    if lines.iter().any(|l| matches!(l, LineState::Waiting | LineState::Processing)) {
-        return None;
+    let any = |states: &[LineState]| lines.iter().any(|line| states.contains(line));
+    if any(&[LineState::Waiting, LineState::Processing]) {
+        None
+    } else if any(&[LineState::Done]) {
+        Some(OrderEvent::Complete)
+    } else if any(&[LineState::Refunded]) {
+        Some(OrderEvent::Refund)
+    } else {
+        Some(OrderEvent::Fail)
     }
-    let delivered = lines.iter().any(|l| matches!(l, LineState::Done | LineState::Refunded));
-    Some(if delivered { OrderEvent::Complete } else { OrderEvent::Fail })
 }
 
 #[cfg(test)]
@@ -114,7 +126,8 @@ mod tests {
             assert_eq!(TABLE.iter().filter(|(f, e, _)| f == from && e == event).count(), 1);
         }
         for state in OrderState::ALL {
-            let reached = TABLE.iter().any(|(_, _, to)| to == state) || *state == OrderState::PendingPayment;
+            let reached =
+                TABLE.iter().any(|(_, _, to)| to == state) || matches!(state, OrderState::PendingPayment | OrderState::PendingReview);
             assert!(reached, "{state}");
         }
         assert!(next(OrderState::Cancelled, OrderEvent::Pay).is_err());
@@ -123,12 +136,16 @@ mod tests {
 
     #[test]
     fn an_order_ends_when_its_last_line_is_decided() {
-        use LineState::{Done, Failed, Processing};
+        use LineState::{Done, Failed, Processing, Refunded};
         for (lines, expected) in [
             (&[Done, Processing][..], None),
             (&[Done, Failed], Some(OrderEvent::Complete)),
             (&[Failed, Failed], Some(OrderEvent::Fail)),
             (&[Done], Some(OrderEvent::Complete)),
+            (&[Refunded, Processing], None),
+            (&[Refunded, Done, Failed], Some(OrderEvent::Complete)),
+            (&[Refunded, Failed], Some(OrderEvent::Refund)),
+            (&[Refunded, Refunded], Some(OrderEvent::Refund)),
         ] {
             assert_eq!(outcome(lines), expected, "{lines:?}");
         }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use db::{FromRow, Result, Row, Statement, Tx, sql};
 use kernel::{Period, PeriodUnit, SubscriptionId, ToScalar};
 
+use super::held::LineOf;
 use super::{LineState, Order, OrderLine, OrderState};
 use crate::catalog::Item;
 use crate::page::PageRequest;
@@ -51,12 +52,19 @@ impl FromRow for OrderLine {
             tax_bp: row.take()?,
             tax_minor: row.take()?,
             fee_bp: row.take()?,
+            fee_steps: serde_json::from_str(&row.take::<String>()?)?,
             refund_rule: row.take()?,
             effective_at: row.take()?,
             ends_at: row.take()?,
             done_at: row.take()?,
             renewal: row.take::<Option<String>>()?.map(|text| serde_json::from_str(&text)).transpose()?,
         })
+    }
+}
+
+impl FromRow for LineOf {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self { kind: row.take()?, line: OrderLine::from_row(row)? })
     }
 }
 
@@ -69,8 +77,8 @@ macro_rules! order_columns {
 macro_rules! line_columns {
     () => {
         "number, order_number, position, state, subscription_id, refunds_line, product_id, edition_id, sku_id, price_id, address_id, names,
-         charging_mode, period_unit, period_count, quantity, unit_price_minor, amount_minor, tax_bp, tax_minor, fee_bp, refund_rule,
-         effective_at, ends_at, done_at, renewal"
+         charging_mode, period_unit, period_count, quantity, unit_price_minor, amount_minor, tax_bp, tax_minor, fee_bp, fee_steps,
+         refund_rule, effective_at, ends_at, done_at, renewal"
     };
 }
 
@@ -103,12 +111,13 @@ async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
     let statement = sql!(concat!(
         "INSERT INTO order_lines (",
         line_columns!(),
-        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)"
+        ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27)"
     ));
     let names = serde_json::to_string(&line.item.names)?;
     let renewal = line.renewal.as_ref().map(serde_json::to_string).transpose()?;
     let (unit, count) = (line.period.map(|p| p.unit), line.period.map(|p| p.count));
-    let params: [&dyn ToScalar; 26] = [
+    let fee_steps = serde_json::to_string(&line.fee_steps)?;
+    let params: [&dyn ToScalar; 27] = [
         &line.number,
         &line.order_number,
         &line.position,
@@ -130,6 +139,7 @@ async fn insert_line(tx: &mut Tx, line: &OrderLine) -> Result<()> {
         &line.tax_bp,
         &line.tax_minor,
         &line.fee_bp,
+        &fee_steps,
         &line.refund_rule,
         &line.effective_at,
         &line.ends_at,
@@ -177,6 +187,24 @@ pub(super) async fn lines_page(tx: &mut Tx, subscription: SubscriptionId, page: 
     let statement =
         sql!(concat!("SELECT ", line_columns!(), " FROM order_lines WHERE subscription_id = $1 AND number > $2 ORDER BY number LIMIT $3"));
     tx.all(statement, &[&subscription, &page.after, &page.fetch()]).await
+}
+
+pub(super) async fn lines_with_kinds(tx: &mut Tx, subscription: SubscriptionId) -> Result<Vec<LineOf>> {
+    let statement = sql!(concat!(
+        "SELECT (SELECT kind FROM orders o WHERE o.number = order_number), ",
+        line_columns!(),
+        " FROM order_lines WHERE subscription_id = $1 ORDER BY number LIMIT 10000"
+    ));
+    tx.all(statement, &[&subscription]).await
+}
+
+/// How many refunds of an order's lines have not arrived yet. The first condition on the state is that of the index.
+pub(super) async fn returning(tx: &mut Tx, order: &str) -> Result<i64> {
+    let statement = sql!(
+        "SELECT CAST(COUNT(*) AS BIGINT) FROM order_lines l JOIN order_lines r ON r.refunds_line = l.number
+         WHERE l.order_number = $1 AND r.state <> 'cancelled' AND r.state = 'processing'"
+    );
+    tx.one::<(i64,)>(statement, &[&order]).await.map(|(count,)| count)
 }
 
 /// The end of a statement that finds a page of orders: of a buyer, of a seller, of everybody. The lines of the page are found by the same text.

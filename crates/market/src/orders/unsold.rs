@@ -4,7 +4,7 @@ use db::Result;
 use db::jobs::{self, Lease};
 use kernel::{Actor, Locale};
 
-use super::place::close_unpaid;
+use super::place::close_undecided;
 use super::{CancelReason, get, store};
 use crate::market::Market;
 
@@ -25,7 +25,7 @@ pub async fn end_unsold(market: &Market, lease: &Lease, now: i64) -> Result<()> 
             let ended = i64::try_from(numbers.len()).unwrap_or(BATCH);
             for number in numbers {
                 let order = get(tx, &number).await?;
-                close_unpaid(tx, &ctx, order, CancelReason::NotOnSale).await?;
+                close_undecided(tx, &ctx, order, CancelReason::NotOnSale).await?;
             }
             if ended < BATCH { jobs::finish(tx, &lease).await } else { jobs::postpone(tx, &lease, now).await }
         })

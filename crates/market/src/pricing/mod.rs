@@ -13,7 +13,7 @@ use kernel::{Code, Currency, MONEY_MAX_MINOR, Money, Period, PeriodUnit, PriceId
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{Offer, PriceUnit};
-use crate::edition::Edition;
+use crate::edition::{Edition, FeeStep};
 
 pub use remaining::{MONTHS_MAX, RemainingMonths, remaining_months};
 
@@ -39,6 +39,8 @@ pub struct LinePrice {
     pub tax_amount: Money,
     /// The platform fee that the seller will be charged on it, before any volume reduction.
     pub fee: Rate,
+    /// The volume reduction that belongs to this fee; empty where none does.
+    pub fee_steps: Vec<FeeStep>,
 }
 
 /// Prices a line: `quantity` of what is offered, for `period`.
@@ -60,6 +62,7 @@ pub fn price_line(offer: &Offer, quantity: i64, period: Option<Period>, edition:
         tax,
         tax_amount: amount.tax_inside(tax)?,
         fee: edition.fee_common,
+        fee_steps: edition.fee_steps.clone(),
     })
 }
 
@@ -81,9 +84,11 @@ fn periods(unit: PriceUnit, period: Option<Period>) -> Result<i64, Refusal> {
     period.map_or(Ok(1), |p| Period::new(p.unit, p.count).map(|p| p.count))
 }
 
-/// What a subscription has now: a price of the unit it was bought in, and how many.
+/// A stretch of the time that a subscription has left: what pays for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PricedUnit {
+pub struct HeldTime {
+    /// Where it ends, ms UTC. It begins where the one before ends, the first one at the moment of the change.
+    pub until: i64,
     /// The unit it was bought in.
     pub unit: PriceUnit,
     /// The current price of that unit, for one unit of quantity.
@@ -99,10 +104,8 @@ pub struct ChangeFacts<'a> {
     pub anchor_at: i64,
     /// The moment of the change, ms UTC.
     pub now: i64,
-    /// The end of what is paid, ms UTC.
-    pub ends_at: i64,
-    /// What the subscription has.
-    pub old: PricedUnit,
+    /// The time that is left, in order and without a gap; the last stretch ends with the subscription.
+    pub held: &'a [HeldTime],
     /// What the target SKU is sold for.
     pub new_prices: &'a [(PriceUnit, PriceId, Money)],
     /// How many of it.
@@ -113,27 +116,31 @@ pub struct ChangeFacts<'a> {
     pub zone: &'a Zone,
 }
 
-/// The price of a change and everything it was made of.
+/// The price of a change for one stretch of the remaining time, and everything it was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ChangePrice {
-    /// What is paid now, tax included: new value − old value, rounded once. It may differ from the difference of the two rounded values
-    /// below by one minor unit.
+    /// From when on it pays, ms UTC.
+    pub from: i64,
+    /// Until when it pays, ms UTC.
+    pub until: i64,
+    /// What is paid now, tax included: new value − old value, rounded once, less what another stretch of the same change gives back. It may
+    /// differ from the difference of the two rounded values below by one minor unit.
     pub fee: Money,
     /// The tax rate inside the fee.
     pub tax: Rate,
     /// The tax inside the fee.
     pub tax_amount: Money,
-    /// The remaining time in months, exact: `7 + 13/30`.
+    /// The time in months, exact: `7 + 13/30`.
     pub remaining_months_text: String,
-    /// The unit whose price the old value is reckoned with: the purchased one.
+    /// The unit whose price the old value is reckoned with: the one this time was bought in.
     pub old_unit: PriceUnit,
     /// The current price of that unit.
     pub old_unit_price: Money,
     /// How many there are.
     pub old_quantity: i64,
-    /// What the remaining time of the old is worth, rounded.
+    /// What the time is worth as the old, rounded.
     pub old_value: Money,
-    /// The new price that fits the remaining time.
+    /// The new price that fits the whole remaining time.
     pub new_price_id: PriceId,
     /// Its unit.
     pub new_unit: PriceUnit,
@@ -141,48 +148,74 @@ pub struct ChangePrice {
     pub new_unit_price: Money,
     /// How many there will be.
     pub new_quantity: i64,
-    /// What the remaining time of the new is worth, rounded.
+    /// What the time is worth as the new, rounded.
     pub new_value: Money,
+    /// The whole remaining time in units of the new price, a begun one counted.
+    pub new_periods: i64,
 }
 
 /// Prices a change of SKU or quantity for the time that remains (spec: business §5.5): new price × remaining time − old price ×
-/// remaining time. The new price is the one matched to the remaining time: the year price from 12 months on, else the month price, and
-/// where that one is not sold, the other. The old price is the current price of the purchased unit.
+/// remaining time, for each stretch that something else pays for. The new price is the one matched to the whole remaining time: the year
+/// price from 12 months on, else the month price, and where that one is not sold, the other. The old price is the current price of the unit
+/// in which the stretch was bought.
 ///
 /// # Errors
-/// [`Code::ChangeNotUpgrade`] when there is nothing to pay (less can be had at renewal); [`Code::PriceMissing`] when the target is not
-/// sold for a period or the old one was not; [`Code::PeriodInvalid`] when the end is beyond the calendar; [`Code::CurrencyMix`];
+/// [`Code::ChangeNotUpgrade`] when there is nothing to pay in all (less can be had at renewal); [`Code::PriceMissing`] when the target is
+/// not sold for a period or the old one was not; [`Code::PeriodInvalid`] when the end is beyond the calendar; [`Code::CurrencyMix`];
 /// [`Code::AmountTooLarge`].
-pub fn change_fee(facts: &ChangeFacts<'_>) -> Result<ChangePrice, Refusal> {
-    let remaining = remaining_months(facts.zone, facts.anchor_at, facts.now, facts.ends_at)?;
+pub fn change_fee(facts: &ChangeFacts<'_>) -> Result<Vec<ChangePrice>, Refusal> {
+    let months = |from, until| remaining_months(facts.zone, facts.anchor_at, from, until);
+    let remaining = months(facts.now, facts.held.last().map_or(facts.now, |time| time.until))?;
     let (new_unit, new_price_id, new_unit_price) = matched_price(facts.new_prices, remaining)?;
-    let old = facts.old;
-    let currency = old.unit_price.currency;
-    if new_unit_price.currency != currency {
-        return Err(Refusal::new(Code::CurrencyMix).with("left", currency).with("right", new_unit_price.currency));
-    }
-    let old_yearly = yearly(old.unit, old.unit_price, old.quantity)?;
+    let (currency, new_periods) = (new_unit_price.currency, remaining.begun(months_of(new_unit)?));
     let new_yearly = yearly(new_unit, new_unit_price, facts.new_quantity)?;
-    let worth = |year_minor: i128| remaining.part_of_year(year_minor).and_then(|minor| money(minor, currency));
-    let fee = worth(new_yearly - old_yearly)?;
-    if fee.minor <= 0 {
+    let (mut parts, mut from) = (Vec::with_capacity(facts.held.len()), facts.now);
+    for old in facts.held {
+        if old.unit_price.currency != currency {
+            return Err(Refusal::new(Code::CurrencyMix).with("left", old.unit_price.currency).with("right", currency));
+        }
+        let time = months(from, old.until)?;
+        let worth = |year_minor: i128| time.part_of_year(year_minor).and_then(|minor| money(minor, currency));
+        let old_yearly = yearly(old.unit, old.unit_price, old.quantity)?;
+        parts.push(ChangePrice {
+            from,
+            until: old.until,
+            fee: worth(new_yearly - old_yearly)?,
+            tax: facts.tax,
+            tax_amount: Money::zero(currency),
+            remaining_months_text: time.to_string(),
+            old_unit: old.unit,
+            old_unit_price: old.unit_price,
+            old_quantity: old.quantity,
+            old_value: worth(old_yearly)?,
+            new_price_id,
+            new_unit,
+            new_unit_price,
+            new_quantity: facts.new_quantity,
+            new_value: worth(new_yearly)?,
+            new_periods,
+        });
+        from = old.until;
+    }
+    charge(&mut parts)?;
+    Ok(parts)
+}
+
+/// What each stretch is charged: nothing is charged below zero, and all together is what the whole costs.
+fn charge(parts: &mut [ChangePrice]) -> Result<(), Refusal> {
+    let total: i128 = parts.iter().map(|part| i128::from(part.fee.minor)).sum();
+    if total <= 0 {
         return Err(Refusal::new(Code::ChangeNotUpgrade));
     }
-    Ok(ChangePrice {
-        fee,
-        tax: facts.tax,
-        tax_amount: fee.tax_inside(facts.tax)?,
-        remaining_months_text: remaining.to_string(),
-        old_unit: old.unit,
-        old_unit_price: old.unit_price,
-        old_quantity: old.quantity,
-        old_value: worth(old_yearly)?,
-        new_price_id,
-        new_unit,
-        new_unit_price,
-        new_quantity: facts.new_quantity,
-        new_value: worth(new_yearly)?,
-    })
+    let (mut exact, mut charged) = (0, 0);
+    for part in parts {
+        exact += i128::from(part.fee.minor);
+        let so_far = exact.clamp(charged, total);
+        part.fee = money(so_far - charged, part.fee.currency)?;
+        part.tax_amount = part.fee.tax_inside(part.tax)?;
+        charged = so_far;
+    }
+    Ok(())
 }
 
 fn matched_price(prices: &[(PriceUnit, PriceId, Money)], remaining: RemainingMonths) -> Result<(PriceUnit, PriceId, Money), Refusal> {
@@ -192,13 +225,18 @@ fn matched_price(prices: &[(PriceUnit, PriceId, Money)], remaining: RemainingMon
     sold(first).or_else(|| sold(second)).ok_or_else(|| Refusal::new(Code::PriceMissing))
 }
 
+/// How many months a unit of price is.
+fn months_of(unit: PriceUnit) -> Result<i64, Refusal> {
+    match unit {
+        PriceUnit::Month => Ok(1),
+        PriceUnit::Year => Ok(YEAR_MONTHS),
+        PriceUnit::Once => Err(Refusal::new(Code::PriceMissing)),
+    }
+}
+
 /// What a year of `quantity` costs at `price` for one `unit`, minor units.
 fn yearly(unit: PriceUnit, price: Money, quantity: i64) -> Result<i128, Refusal> {
-    let times_a_year = match unit {
-        PriceUnit::Month => YEAR_MONTHS,
-        PriceUnit::Year => 1,
-        PriceUnit::Once => return Err(Refusal::new(Code::PriceMissing)),
-    };
+    let times_a_year = YEAR_MONTHS / months_of(unit)?;
     let sum = i128::from(price.minor) * i128::from(quantity);
     let most = i128::from(MONEY_MAX_MINOR);
     // Held within the market's limit here, a year's sum leaves the room that the exact ratio of the remaining time needs.

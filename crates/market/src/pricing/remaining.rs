@@ -31,6 +31,12 @@ impl RemainingMonths {
         self.numerator >= self.denominator * months as i128
     }
 
+    /// How many units of so many months it is, a begun one counted.
+    pub(super) fn begun(self, unit_months: i64) -> i64 {
+        let unit = self.denominator * i128::from(unit_months);
+        i64::try_from(self.numerator.div_euclid(unit) + i128::from(self.numerator.rem_euclid(unit) > 0)).unwrap_or(i64::MAX)
+    }
+
     /// The part of `year_minor` (a year's money in minor units) that this time is, rounded half to even.
     ///
     /// # Errors

@@ -86,34 +86,41 @@ fn what_is_not_sold_is_refused() {
 }
 
 struct Change {
-    old: PricedUnit,
+    old: HeldTime,
     new_prices: Vec<(PriceUnit, PriceId, Money)>,
     new_quantity: i64,
     anchor_at: i64,
     now: i64,
     ends_at: i64,
+    /// What pays for the time after `ends_at`.
+    then: Vec<HeldTime>,
 }
 
 impl Change {
     /// From one price to another of the same unit, one of each, in a year from New Year 2026.
     fn of(unit: PriceUnit, old: i64, new: i64) -> Self {
         Self {
-            old: PricedUnit { unit, unit_price: cny(old), quantity: 1 },
+            old: HeldTime { until: 0, unit, unit_price: cny(old), quantity: 1 },
             new_prices: vec![(unit, price_id(), cny(new))],
             new_quantity: 1,
             anchor_at: NEW_YEAR_MS,
             now: NEW_YEAR_MS,
             ends_at: Zone::shanghai().add_months(NEW_YEAR_MS, 12),
+            then: Vec::new(),
         }
     }
 
     fn price(&self) -> Result<ChangePrice, Refusal> {
+        self.prices().map(|mut parts| parts.remove(0))
+    }
+
+    fn prices(&self) -> Result<Vec<ChangePrice>, Refusal> {
         let zone = Zone::shanghai();
+        let held: Vec<_> = [HeldTime { until: self.ends_at, ..self.old }].into_iter().chain(self.then.iter().copied()).collect();
         change_fee(&ChangeFacts {
             anchor_at: self.anchor_at,
             now: self.now,
-            ends_at: self.ends_at,
-            old: self.old,
+            held: &held,
             new_prices: &self.new_prices,
             new_quantity: self.new_quantity,
             tax: Rate::bp(1_300),
@@ -202,6 +209,33 @@ fn the_fee_is_rounded_once_a_tie_to_the_even_neighbour() {
 }
 
 #[test]
+fn each_stretch_of_time_is_reckoned_with_the_price_it_was_bought_at() {
+    let zone = Zone::shanghai();
+    // Half a month of a month's price, then a year at the year's.
+    let anchor = zone.add_months(NEW_YEAR_MS, 3);
+    let mut change = Change::of(PriceUnit::Month, 10_000, 0);
+    (change.anchor_at, change.now, change.ends_at) = (anchor, zone.add_days(anchor, 15), zone.add_months(anchor, 1));
+    change.new_prices = vec![(PriceUnit::Month, price_id(), cny(25_000)), (PriceUnit::Year, price_id(), cny(252_000))];
+    let until = zone.add_months(anchor, 13);
+    change.then = vec![HeldTime { until, unit: PriceUnit::Year, unit_price: cny(100_000), quantity: 1 }];
+    let parts = change.prices().unwrap();
+    let told: Vec<_> = parts.iter().map(|p| (p.remaining_months_text.as_str(), p.old_value, p.new_value, p.fee)).collect();
+    assert_eq!(told, [("1/2", cny(5_000), cny(10_500), cny(5_500)), ("12", cny(100_000), cny(252_000), cny(152_000))]);
+    assert_eq!((parts[0].until, parts[1].from, parts[1].until), (change.ends_at, change.ends_at, until));
+    // Twelve months and a half: the year price, and the second year has begun.
+    assert!(parts.iter().all(|part| (part.new_unit, part.new_periods) == (PriceUnit::Year, 2)));
+    // A stretch that was dearer than the new is worth makes the other cheaper and is charged nothing.
+    change.old.unit_price = cny(23_000);
+    let fees: Vec<_> = change.prices().unwrap().iter().map(|part| part.fee).collect();
+    assert_eq!(fees, [cny(0), cny(151_000)]);
+    (change.old.unit_price, change.then[0].unit_price) = (cny(10_000), cny(254_000));
+    let fees: Vec<_> = change.prices().unwrap().iter().map(|part| part.fee).collect();
+    assert_eq!(fees, [cny(3_500), cny(0)]);
+    change.then[0].unit_price = cny(260_000);
+    assert_eq!(change.prices().unwrap_err().code, Code::ChangeNotUpgrade);
+}
+
+#[test]
 fn less_is_not_an_upgrade_and_currencies_do_not_mix() {
     for (old, new) in [(10_000, 10_000), (10_000, 9_999)] {
         assert_eq!(Change::of(PriceUnit::Month, old, new).price().unwrap_err().code, Code::ChangeNotUpgrade);
@@ -275,9 +309,9 @@ proptest! {
         old_quantity in extreme(), new_quantity in extreme(), old_unit in unit(), new_unit in unit(),
     ) {
         let change = Change {
-            old: PricedUnit { unit: old_unit, unit_price: cny(old_price), quantity: old_quantity },
+            old: HeldTime { until: 0, unit: old_unit, unit_price: cny(old_price), quantity: old_quantity },
             new_prices: vec![(new_unit, price_id(), cny(new_price))],
-            new_quantity, anchor_at, now, ends_at,
+            new_quantity, anchor_at, now, ends_at, then: Vec::new(),
         };
         if let Ok(price) = change.price() {
             prop_assert!(price.fee.minor > 0 && price.fee.minor <= MONEY_MAX_MINOR);

@@ -38,6 +38,7 @@ pub use state::{StatementEvent, StatementState, TRANSITIONS, decide};
 pub use verify::{StatementVerification, verify_statements};
 
 use crate::audit;
+use crate::edition::FeeStep;
 use crate::ledger::{self, Book, EntryKind, Posting};
 use crate::notices::{self, NoticeKind};
 use crate::page::{Page, PageRequest};
@@ -84,6 +85,8 @@ pub struct SaleItem<'a> {
     pub amount: Money,
     /// The platform's fee that was agreed when the order was placed, before any reduction.
     pub fee: Rate,
+    /// The volume reduction that was agreed with it (spec: business §7.4); empty where none was.
+    pub fee_steps: &'a [FeeStep],
     /// When the order was paid, ms UTC.
     pub paid_at: i64,
     /// When the line took effect, ms UTC; a renewal counts by it.
@@ -98,6 +101,14 @@ pub struct SaleItem<'a> {
 /// [`Error::Constraint`] `settlement_item_unique` when the line was noted already: a fault of the caller.
 pub async fn record_sale(tx: &mut Tx, ctx: &Ctx, sale: &SaleItem<'_>) -> Result<()> {
     store::insert_sale(tx, SettlementItemId::new(ctx.now, &ctx.entropy), sale).await
+}
+
+/// Keeps a sale out of statements until `until` (market ms UTC) while its refund is being decided; one that is billed stays billed.
+///
+/// # Errors
+/// Those of the database.
+pub async fn hold_back(tx: &mut Tx, line: &str, until: i64) -> Result<()> {
+    store::hold_back(tx, line, until).await
 }
 
 /// Notes the refund of a whole sold line. To be called in the transaction that posts `seller-pending:… → refund:…` of the same amount.

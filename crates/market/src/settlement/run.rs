@@ -102,8 +102,8 @@ struct Run<'a> {
     edition: &'a Edition,
     scope: Scope,
     statement: Statement,
-    /// The reduction that a product reached in a month: reckoned once a run.
-    reductions: HashMap<(ProductId, Month), Rate>,
+    /// What was paid for a product in a month, minor units: reckoned once a run.
+    paid: HashMap<(ProductId, Month), i64>,
     /// The place of the last item billed, in the order of effect.
     after: (i64, String),
 }
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
             paid_at: None,
             bank_reference: None,
         };
-        Self { edition, scope, statement, reductions: HashMap::new(), after: (i64::MIN, String::new()) }
+        Self { edition, scope, statement, paid: HashMap::new(), after: (i64::MIN, String::new()) }
     }
 
     fn money(&self, minor: i64) -> Money {
@@ -179,20 +179,23 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Only common products at the edition's common fee have the reduction; it goes by the calendar month in which the line was paid.
+    /// The reduction that was agreed when the order was placed (spec: business §13: old orders keep the old policy); it goes by the calendar
+    /// month in which the line was paid.
     async fn reduction(&mut self, tx: &mut Tx, item: &Billable) -> Result<Rate> {
-        if Rate::bp(item.fee_bp) != self.edition.fee_common || self.edition.fee_steps.is_empty() {
+        if item.fee_steps.is_empty() {
             return Ok(Rate::bp(0));
         }
         let zone = &self.edition.zone;
         let month = Month::of(item.paid_at, zone);
-        if let Some(known) = self.reductions.get(&(item.product_id, month)) {
-            return Ok(*known);
-        }
-        let sum = store::paid_sum(tx, item.product_id, self.scope.currency, month.start_at(zone), month.end_at(zone)).await?;
-        let reached = fees::reduction(&self.edition.fee_steps, sum);
-        self.reductions.insert((item.product_id, month), reached);
-        Ok(reached)
+        let sum = match self.paid.get(&(item.product_id, month)) {
+            Some(known) => *known,
+            None => {
+                let sum = store::paid_sum(tx, item.product_id, self.scope.currency, month.start_at(zone), month.end_at(zone)).await?;
+                self.paid.insert((item.product_id, month), sum);
+                sum
+            }
+        };
+        Ok(fees::reduction(&item.fee_steps, sum))
     }
 
     /// Sums up, posts, checks and freezes.

@@ -4,16 +4,18 @@ use db::{Error, FromRow, Result, Row, Tx, sql};
 use kernel::{AccountId, Ctx, Currency, Month, ProductId, SettlementItemId, StatementId, ToScalar};
 
 use super::{ItemKind, ItemState, SaleItem, SettlementItem, Statement, StatementLine, StatementState};
+use crate::edition::FeeStep;
 
 // ---- items ----
 
 pub(super) async fn insert_sale(tx: &mut Tx, id: SettlementItemId, sale: &SaleItem<'_>) -> Result<()> {
     let insert = sql!(
         "INSERT INTO settlement_items (id, kind, state, seller_id, product_id, order_number, line_number, amount_minor, currency, fee_bp,
-           paid_at, effective_at, guaranteed_until)
-         VALUES ($1, 'sale', 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"
+           fee_steps, paid_at, effective_at, guaranteed_until)
+         VALUES ($1, 'sale', 'open', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
     );
-    let SaleItem { seller_id, product_id, order_number, line_number, amount, fee, paid_at, effective_at, guaranteed_until } = sale;
+    let SaleItem { seller_id, product_id, order_number, line_number, amount, fee, paid_at, effective_at, guaranteed_until, .. } = sale;
+    let fee_steps = serde_json::to_string(sale.fee_steps)?;
     tx.defer(
         insert,
         &[
@@ -25,6 +27,7 @@ pub(super) async fn insert_sale(tx: &mut Tx, id: SettlementItemId, sale: &SaleIt
             &amount.minor,
             &amount.currency,
             &fee.bp,
+            &fee_steps,
             paid_at,
             effective_at,
             guaranteed_until,
@@ -35,6 +38,14 @@ pub(super) async fn insert_sale(tx: &mut Tx, id: SettlementItemId, sale: &SaleIt
 
 pub(super) async fn sale_state(tx: &mut Tx, line: &str) -> Result<Option<(ItemState,)>> {
     tx.find(sql!("SELECT state FROM settlement_items WHERE line_number = $1 AND kind = 'sale'"), &[&line]).await
+}
+
+pub(super) async fn hold_back(tx: &mut Tx, line: &str, until: i64) -> Result<()> {
+    let update = sql!(
+        "UPDATE settlement_items SET guaranteed_until = $1
+         WHERE line_number = $2 AND kind = 'sale' AND state = 'open' AND guaranteed_until < $1"
+    );
+    tx.execute(update, &[&until, &line]).await.map(drop)
 }
 
 pub(super) async fn void_sale(tx: &mut Tx, line: &str) -> Result<()> {
@@ -57,9 +68,9 @@ pub(super) async fn insert_refund(
 ) -> Result<()> {
     let insert = sql!(
         "INSERT INTO settlement_items (id, kind, state, seller_id, product_id, order_number, line_number, refunds_line, amount_minor, currency,
-           fee_bp, paid_at, effective_at, guaranteed_until)
+           fee_bp, fee_steps, paid_at, effective_at, guaranteed_until)
          SELECT CAST($1 AS TEXT), 'refund', CAST($2 AS TEXT), seller_id, product_id, CAST($3 AS TEXT), CAST($4 AS TEXT), line_number,
-           amount_minor, currency, fee_bp, paid_at, CAST($5 AS BIGINT), CAST($5 AS BIGINT)
+           amount_minor, currency, fee_bp, fee_steps, paid_at, CAST($5 AS BIGINT), CAST($5 AS BIGINT)
          FROM settlement_items WHERE line_number = $6 AND kind = 'sale'"
     );
     match tx.execute(insert, &[&id, &state, &refund_order, &refund_line, &now, &refunded_line]).await {
@@ -128,6 +139,7 @@ pub(super) struct Billable {
     pub(super) product_id: ProductId,
     pub(super) amount_minor: i64,
     pub(super) fee_bp: i64,
+    pub(super) fee_steps: Vec<FeeStep>,
     pub(super) paid_at: i64,
     pub(super) effective_at: i64,
     pub(super) sold_reduction_bp: Option<i64>,
@@ -145,6 +157,7 @@ impl FromRow for Billable {
             product_id: row.take()?,
             amount_minor: row.take()?,
             fee_bp: row.take()?,
+            fee_steps: serde_json::from_str(&row.take::<String>()?)?,
             paid_at: row.take()?,
             effective_at: row.take()?,
             sold_reduction_bp: row.take()?,
@@ -155,8 +168,8 @@ impl FromRow for Billable {
 
 pub(super) async fn billable(tx: &mut Tx, scope: &Scope, after: (i64, &str), limit: i64) -> Result<Vec<Billable>> {
     let select = sql!(
-        "SELECT i.id, i.kind, i.order_number, i.line_number, i.refunds_line, i.product_id, i.amount_minor, i.fee_bp, i.paid_at, i.effective_at,
-           l.reduction_bp, l.fee_minor
+        "SELECT i.id, i.kind, i.order_number, i.line_number, i.refunds_line, i.product_id, i.amount_minor, i.fee_bp, i.fee_steps, i.paid_at,
+           i.effective_at, l.reduction_bp, l.fee_minor
          FROM settlement_items i LEFT JOIN statement_lines l ON l.line_number = i.refunds_line AND l.kind = 'sale'
          WHERE i.state = 'open' AND i.seller_id = $1 AND i.currency = $2
            AND (i.kind = 'refund' OR (i.effective_at < $3 AND i.guaranteed_until <= $4))

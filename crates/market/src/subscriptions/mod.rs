@@ -110,7 +110,7 @@ pub struct Subscription {
     pub buyer_id: AccountId,
     /// Who provides it.
     pub seller_id: AccountId,
-    /// What it is, as it was at the purchase or the last change.
+    /// What it is, as it was at the purchase or the last change; its price is that of the last time that was paid for.
     #[serde(flatten)]
     pub item: Item,
     /// The unit of the purchased period.
@@ -352,6 +352,7 @@ pub async fn renew(
         // Paid for after the old end, it begins when it is paid for.
         sub.next = Some(NextTerms { item: terms.item.clone(), quantity: terms.quantity, from: from.max(ctx.now) });
     }
+    sub.next.as_mut().map_or(&mut sub.item, |next| &mut next.item).price_id = terms.item.price_id;
     sub.state = state::frozen(sub.expired_at, sub.suspended_at);
     let facts = CallFacts { expires_at: Some(to), price_id: (changes || another_period).then_some(terms.item.price_id) };
     let scene = if changes { Scene::RenewalChange } else { Scene::Renewal };
@@ -374,36 +375,50 @@ pub async fn take_up(tx: &mut Tx, ctx: &Ctx, edition: &Edition, mut sub: Subscri
     become_item(tx, ctx, edition, &mut sub, next.item, next.quantity).await
 }
 
-/// Takes back the last renewal, which has not begun (spec: business §5.3). What its end would have brought on days that are over stays
-/// undone; where automatic renewal would make it again the next night, renewal is by hand from now on. `[ours]`
+/// A renewal that is taken back.
+#[derive(Clone, Copy, Debug)]
+pub struct CancelledRenewal<'a> {
+    /// The months that it paid for.
+    pub months: i64,
+    /// The end that it gave, market ms UTC.
+    pub ends_at: i64,
+    /// What it is for the time before, and how many.
+    pub back_to: (&'a Item, i64),
+    /// The refund order and its line.
+    pub line: (&'a str, &'a str),
+}
+
+/// Takes back the last renewal, which has not begun (spec: business §5.3) or which the seller has not confirmed. When the time before it is
+/// over, the subscription ends now. What its end would have brought on days that are over stays undone; where automatic renewal would make
+/// it again the next night, renewal is by hand from now on. `[ours]`
 ///
 /// # Errors
-/// [`Code::SubscriptionState`]; [`Code::NotRefundable`] unless `line_ends_at` is the present end.
-pub async fn cancel_renewal(
-    tx: &mut Tx,
-    ctx: &Ctx,
-    edition: &Edition,
-    id: SubscriptionId,
-    months: i64,
-    line_ends_at: i64,
-    line: (&str, &str),
-) -> Result<()> {
+/// [`Code::SubscriptionState`]; [`Code::NotRefundable`] unless the renewal gave the present end.
+pub async fn cancel_renewal(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: SubscriptionId, renewal: &CancelledRenewal<'_>) -> Result<()> {
     let mut sub = get(tx, id).await?;
     state::permit(sub.state, Happening::RenewalCancelled)?;
-    if sub.ends_at != Some(line_ends_at) {
+    if sub.ends_at != Some(renewal.ends_at) {
         return Err(Refusal::new(Code::NotRefundable).into());
     }
-    sub.months -= months;
+    let (back_to, quantity) = renewal.back_to;
+    let another_period = sub.renewed_as().0.price_id != back_to.price_id;
+    sub.months -= renewal.months;
     sub.ends_at = sub.end(edition);
     sub.next = sub.next.filter(|next| Some(next.from) != sub.ends_at);
+    match &mut sub.next {
+        Some(next) => next.item.price_id = back_to.price_id,
+        None => (sub.item, sub.quantity) = (Item { address_id: sub.item.address_id, ..back_to.clone() }, quantity),
+    }
     sub.marker = sub.marker.max(calendar::marker_after(ctx.now));
     if sub.renewal.mode == RenewalMode::Auto && sub.ends_at.is_some_and(|ends_at| calendar::is_being_renewed(ends_at, ctx.now, edition)) {
         sub.renewal = Renewal::MANUAL;
     }
-    let facts = CallFacts { expires_at: sub.ends_at, price_id: None };
-    calls::request(tx, ctx, &sub.call(Scene::CancelRenewal, Some(line), facts)).await?;
-    let detail = json!({ "order": line.0, "to": sub.ends_at, "renewal": sub.renewal.mode });
-    save(tx, ctx, edition, &mut sub, "subscriptions.renewal_cancelled", &detail).await
+    let facts = CallFacts { expires_at: sub.ends_at, price_id: another_period.then_some(back_to.price_id) };
+    calls::request(tx, ctx, &sub.call(Scene::CancelRenewal, Some(renewal.line), facts)).await?;
+    let detail = json!({ "order": renewal.line.0, "to": sub.ends_at, "renewal": sub.renewal.mode });
+    save(tx, ctx, edition, &mut sub, "subscriptions.renewal_cancelled", &detail).await?;
+    let over = sub.ends_at.is_some_and(|ends_at| edition.zone.add_days(ends_at, edition.grace_days) <= ctx.now);
+    if over && sub.expired_at.is_none() { expire(tx, ctx, edition, sub).await } else { Ok(()) }
 }
 
 /// A change was paid for: the seller is asked to make it.

@@ -505,7 +505,8 @@ async fn a_new_password_ends_the_other_sessions() {
 async fn an_access_key_works_until_it_is_revoked_or_its_person_is_disabled() {
     let test = TestMarket::new().await;
     let (account, owner) = open_account(&test, "Acme", "wang.fang").await.unwrap();
-    let developer = add(&test, account.id, "li.lei", &[Role::BuyerViewer]).await.unwrap();
+    act(&test, async move |tx, ctx| accounts::admit_seller(tx, ctx, account.id).await).await.unwrap();
+    let developer = add(&test, account.id, "li.lei", &[Role::BuyerViewer, Role::SellerDeveloper]).await.unwrap();
     let (other, _) = open_account(&test, "Other", "stranger").await.unwrap();
     let create = async |account: AccountId, user: UserId| {
         let market = test.market.clone();
@@ -531,6 +532,12 @@ async fn an_access_key_works_until_it_is_revoked_or_its_person_is_disabled() {
     revoke(account.id).await.unwrap();
     assert!(secret_of(&key.access_key).await.is_none());
     let (id, user) = (account.id, developer.id);
+    let roles = async |roles: &'static [Role]| {
+        act(&test, async move |tx, ctx| accounts::set_roles(tx, ctx, id, user, roles, None).await).await.unwrap();
+        secret_of(&second.access_key).await.is_some()
+    };
+    assert!(!roles(&[Role::BuyerViewer]).await, "whoever left the seller's side signs nothing for it");
+    assert!(roles(&[Role::SellerSupport]).await);
     act(&test, async move |tx, ctx| accounts::disable(tx, ctx, id, user).await).await.unwrap();
     assert!(secret_of(&second.access_key).await.is_none());
 

@@ -110,6 +110,7 @@ impl Shop {
             names: Texts::new(zh, ""),
             quantity: QuantityRule { min: 5, max: 500, step: 5, unit: Texts::new("用户", "users") },
             prices: prices.map(|(unit, amount_minor)| PriceContent { unit, amount_minor }).to_vec(),
+            change: None,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use db::Db;
 use kernel::{AccountId, Code, Currency, DAY_MS, Entropy, HOUR_MS, Money, Month, ProductId, Rate, Zone};
-use market::edition::{Edition, EditionKind};
+use market::edition::{Edition, EditionKind, FeeStep};
 use market::ledger::{self, Book, EntryKind, NewDeposit, Posting};
 use market::notices::{self, NoticeKind};
 use market::page::PageRequest;
@@ -45,6 +45,7 @@ struct Sold<'a> {
     minor: i64,
     product: ProductId,
     fee_bp: i64,
+    fee_steps: &'a [FeeStep],
     paid_at: i64,
     effective_at: i64,
     guaranteed_until: i64,
@@ -73,14 +74,25 @@ impl Shop {
     }
 
     /// A line of the common product, paid and in effect at `at`, returnable for five days.
-    fn line<'a>(&self, line: &'a str, minor: i64, at: i64) -> Sold<'a> {
-        Sold { line, minor, product: self.product, fee_bp: COMMON_BP, paid_at: at, effective_at: at, guaranteed_until: at + 5 * DAY_MS }
+    fn line<'a>(&'a self, line: &'a str, minor: i64, at: i64) -> Sold<'a> {
+        let fee_steps = &self.test.market.edition().fee_steps;
+        Sold {
+            line,
+            minor,
+            product: self.product,
+            fee_bp: COMMON_BP,
+            fee_steps,
+            paid_at: at,
+            effective_at: at,
+            guaranteed_until: at + 5 * DAY_MS,
+        }
     }
 
     async fn sells(&self, sold: Sold<'_>) {
         let ctx = self.test.ctx(sold.effective_at);
         let (seller, buyer, line) = (self.seller, self.buyer, sold.line.to_owned());
         let Sold { minor, product, fee_bp, paid_at, effective_at, guaranteed_until, .. } = sold;
+        let fee_steps = sold.fee_steps.to_vec();
         self.db()
             .write(async move |tx| {
                 let held = || Book::Held(line.clone());
@@ -93,6 +105,7 @@ impl Shop {
                     line_number: &line,
                     amount: Money::new(minor, CNY),
                     fee: Rate::bp(fee_bp),
+                    fee_steps: &fee_steps,
                     paid_at,
                     effective_at,
                     guaranteed_until,
@@ -120,6 +133,13 @@ impl Shop {
     async fn runs(&self, of: &str, at: i64) -> db::Result<Option<Statement>> {
         let (market, ctx, seller, of) = (self.test.market.clone(), self.test.ctx(at), self.seller, month(of));
         self.db().write(async move |tx| settlement::run_seller(tx, &ctx, market.edition(), seller, of).await).await
+    }
+
+    /// The run of a site whose numbers were changed since.
+    async fn settles_under(&self, edition: Edition, of: &str) -> Statement {
+        let (ctx, seller, of_month) = (self.test.ctx(run_day(of)), self.seller, month(of));
+        let made = self.db().write(async move |tx| settlement::run_seller(tx, &ctx, &edition, seller, of_month).await).await;
+        made.unwrap().unwrap()
     }
 
     async fn settles(&self, of: &str) -> Statement {
@@ -216,13 +236,31 @@ async fn the_volume_counts_by_product_and_by_the_month_of_payment() {
     shop.sells(shop.line("CS2", half, moment("202601", 3, 0))).await;
     // The same month, but another product; and one at a negotiated rate, to which no reduction belongs.
     shop.sells(Sold { product: shop.other_product(), ..shop.line("CS3", half, moment("202601", 4, 0)) }).await;
-    shop.sells(Sold { fee_bp: 1_500, ..shop.line("CS4", half, moment("202601", 5, 0)) }).await;
+    shop.sells(Sold { fee_bp: 1_500, fee_steps: &[], ..shop.line("CS4", half, moment("202601", 5, 0)) }).await;
     // Paid in December: counts there, whenever it takes effect.
     shop.sells(Sold { paid_at: moment("202512", 31, 23), ..shop.line("CS5", half, moment("202601", 6, 0)) }).await;
     let statement = shop.settles("202601").await;
     let found: Vec<_> = shop.lines(&statement).await.into_iter().map(|line| (line.line_number, line.reduction_bp)).collect();
     let expected = [("CS1", 100), ("CS2", 100), ("CS3", 0), ("CS4", 0), ("CS5", 0)];
     assert_eq!(found, expected.map(|(line, bp)| (line.to_owned(), bp)));
+    shop.verified().await;
+}
+
+#[tokio::test]
+async fn old_sales_keep_the_fee_policy_they_were_placed_under() {
+    let shop = Shop::new().await;
+    shop.sells(shop.line("CS1", 100 * TEN_THOUSAND, moment("202601", 10, 10))).await;
+    // The fee and its reductions were changed before the run; one line was placed after that.
+    let changed = Edition {
+        fee_common: Rate::bp(600),
+        fee_steps: vec![FeeStep { from_minor: 1, reduction: Rate::bp(300) }],
+        ..Edition::defaults(EditionKind::Cn)
+    };
+    let new = Sold { fee_bp: 600, fee_steps: &changed.fee_steps, ..shop.line("CS2", TEN_THOUSAND, moment("202601", 20, 10)) };
+    shop.sells(new).await;
+    let statement = shop.settles_under(changed.clone(), "202601").await;
+    let found: Vec<_> = shop.lines(&statement).await.into_iter().map(|line| (line.fee_bp, line.reduction_bp)).collect();
+    assert_eq!(found, [(500, 200), (600, 300)]);
     shop.verified().await;
 }
 
@@ -463,6 +501,7 @@ async fn a_statement_of_thousands_of_lines_is_made_and_verified_in_pages() {
                     line_number: &line,
                     amount: Money::new(1_010, CNY),
                     fee: Rate::bp(COMMON_BP),
+                    fee_steps: &[],
                     paid_at: at,
                     effective_at: at + n % 7,
                     guaranteed_until: at,

@@ -12,6 +12,7 @@ use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::sellers::ReasonInput;
 use crate::AppState;
 use crate::answer::{Created, List};
 use crate::auth::{Buyer, May, Operator, Seller, buyer, operator, seller};
@@ -33,6 +34,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(list_all_orders))
         .routes(routes!(show_any_order))
         .routes(routes!(show_any_order_timeline))
+        .routes(routes!(refund_unconfirmed_order))
+        .routes(routes!(approve_refund))
+        .routes(routes!(refuse_refund))
 }
 
 /// What to price.
@@ -138,7 +142,7 @@ async fn pay_order(
 
 /// Cancel an order
 ///
-/// One that is not paid.
+/// One that is not paid, or a large refund about which the operator has not decided.
 #[utoipa::path(post, path = "/orders/{number}/cancel", tag = "orders", operation_id = "cancel_order",
     params(("number" = String, Path), OnceHeader), request_body = Nothing, security(("bearer" = ["buyer.purchase"])),
     responses((status = OK, body = Order)))]
@@ -164,8 +168,9 @@ struct OrderRefundInput {
 
 /// Refund an order
 ///
-/// Returns a renewal that has not begun; or, without a reason and within the days that the product allows, what a purchase opened, with
-/// everything that was paid for it. Gives the refund order.
+/// Returns a renewal that has not begun or that the seller never confirmed; or, without a reason and within the days that the product allows,
+/// what a purchase opened, with everything that was paid for it. Gives the refund order; a large one is `pending_review` until the operator has
+/// decided.
 #[utoipa::path(post, path = "/orders/{number}/refund", tag = "orders", operation_id = "refund_order",
     params(("number" = String, Path), OnceHeader), request_body = OrderRefundInput, security(("bearer" = ["buyer.purchase"])),
     responses((status = CREATED, body = Order)))]
@@ -314,4 +319,47 @@ async fn show_any_order_timeline(
         audit::timeline(tx, &number, &page).await
     };
     Ok(app.read(timeline).await?.into())
+}
+
+/// Return an unconfirmed renewal
+///
+/// For the buyer: a renewal that is paid and whose call was given up, so that its money is still held. Gives the refund order.
+#[utoipa::path(post, path = "/operator/orders/{number}/refund", tag = "operator", operation_id = "refund_unconfirmed_order",
+    params(("number" = String, Path)), security(("bearer" = ["operator.finance"])), responses((status = OK, body = Order)))]
+async fn refund_unconfirmed_order(
+    State(app): State<AppState>,
+    finance: Operator<operator::Finance>,
+    Segment(number): Segment<String>,
+) -> ApiResult<Json<Order>> {
+    let (ctx, market) = (finance.ctx, app.market().clone());
+    Ok(Json(app.write(async move |tx| refunds::refund_unconfirmed(tx, &ctx, market.edition(), &number).await).await?))
+}
+
+/// Approve a refund
+///
+/// One that is `pending_review` because it is large. What was in time when the buyer asked is in time.
+#[utoipa::path(post, path = "/operator/orders/{number}/approve-refund", tag = "operator", operation_id = "approve_refund",
+    params(("number" = String, Path)), security(("bearer" = ["operator.finance"])), responses((status = OK, body = Order)))]
+async fn approve_refund(
+    State(app): State<AppState>,
+    finance: Operator<operator::Finance>,
+    Segment(number): Segment<String>,
+) -> ApiResult<Json<Order>> {
+    let (ctx, market) = (finance.ctx, app.market().clone());
+    Ok(Json(app.write(async move |tx| refunds::approve(tx, &ctx, market.edition(), &number).await).await?))
+}
+
+/// Refuse a refund
+///
+/// One that is `pending_review`. The buyer is told why.
+#[utoipa::path(post, path = "/operator/orders/{number}/refuse-refund", tag = "operator", operation_id = "refuse_refund",
+    params(("number" = String, Path)), security(("bearer" = ["operator.finance"])), responses((status = OK, body = Order)))]
+async fn refuse_refund(
+    State(app): State<AppState>,
+    finance: Operator<operator::Finance>,
+    Segment(number): Segment<String>,
+    Json(input): Json<ReasonInput>,
+) -> ApiResult<Json<Order>> {
+    let ctx = finance.ctx;
+    Ok(Json(app.write(async move |tx| refunds::refuse(tx, &ctx, &number, &input.reason).await).await?))
 }

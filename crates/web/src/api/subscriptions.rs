@@ -5,6 +5,7 @@ use db::Tx;
 use kernel::{Code, Period, Refusal, SkuId, SubscriptionId};
 use market::audit::AuditEntry;
 use market::delivery::{self, InstanceView};
+use market::idempotency;
 use market::orders::{self, Order, OrderLine, Quote, RenewalInput};
 use market::refunds::{self, RefundOffer};
 use market::subscriptions::{self, Renewal, Subscription, SubscriptionState, Whose};
@@ -210,6 +211,11 @@ async fn renew_subscription(
     let RenewInput { period, sku_id, quantity, expected_total_minor } = input;
     let input = RenewalInput { period, sku_id, quantity };
     if sku_id.is_some() || quantity.is_some() {
+        // Sent again, it is answered without the seller, who may be down now.
+        let known = key.clone();
+        if let Some(order) = app.read(async move |tx: &mut Tx| idempotency::kept(tx, &known).await).await? {
+            return Ok(created(order));
+        }
         delivery::check_renewal(&market, &ctx, principal.account, id, &input).await?;
     }
     let renew = async move |tx: &mut Tx| {
@@ -302,7 +308,8 @@ async fn show_refund_offer(
 
 /// Return a subscription
 ///
-/// Without a reason: everything paid for it comes back, and the instance is released. Gives the refund order.
+/// Without a reason: everything paid for it comes back, and the instance is released. Gives the refund order; a large one is `pending_review`
+/// until the operator has decided.
 #[utoipa::path(post, path = "/subscriptions/{id}/refund", tag = "subscriptions", operation_id = "refund_subscription",
     params(("id" = SubscriptionId, Path), OnceHeader), request_body = Nothing, security(("bearer" = ["buyer.purchase"])),
     responses((status = CREATED, body = Order)))]

@@ -6,10 +6,10 @@ use axum::response::{IntoResponse, Response};
 use db::Tx;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, StatusCode};
-use kernel::{Actor, Code, Locale};
+use kernel::{Actor, Code, Locale, Refusal};
 use market::accounts::{self, AccessKeySecret};
 use market::catalog::ChargingMode;
-use market::orders::{self, Order, OrderKind, OrderLine};
+use market::orders::{self, LineState, Order, OrderKind, OrderLine};
 use serde::Deserialize;
 use wire::openapi::OpenApiCode;
 use wire::openapi::aksk::{AuthError, Parts, Presented};
@@ -33,12 +33,14 @@ pub(crate) async fn query(State(app): State<AppState>, request: Request) -> Resp
     let Some(scope) = request.extensions().get::<Scope>().cloned() else {
         return ApiError::broken("a request without a scope: the outermost layer is missing").into_response();
     };
-    if app.limits().visit(scope.client()).is_err() {
-        return failed(OpenApiCode::RateLimited);
+    if let Err(refusal) = app.limits().visit(scope.client()) {
+        return limited(&refusal);
     }
     match answer_to(&app, &scope, request).await {
         Ok(response) => response,
-        Err(ApiError::Refused(refusal)) if refusal.code == Code::BodyTooLarge => failed(OpenApiCode::InputCheckFailed),
+        Err(ApiError::Refused(refusal)) if refusal.code == Code::BodyTooLarge => {
+            failed_because(OpenApiCode::InputCheckFailed, "the query has no body, or a short one")
+        }
         Err(fault) => {
             tracing::error!(request_id = %scope.request_id(), ?fault, "an order query met a fault");
             failed(OpenApiCode::InternalError)
@@ -58,8 +60,8 @@ async fn answer_to(app: &AppState, scope: &Scope, request: Request) -> ApiResult
         Ok(key) => key,
         Err(why) => return Ok(unauthenticated(&why, scope)),
     };
-    if app.limits().token(&key.id.to_string()).is_err() {
-        return Ok(failed(OpenApiCode::RateLimited));
+    if let Err(refusal) = app.limits().token(&key.id.to_string()) {
+        return Ok(limited(&refusal));
     }
     let asked = serde_urlencoded::from_str::<Asked>(uri.query().unwrap_or_default());
     let fits = |id: &String| (1..=ID_MAX_CHARS).contains(&id.chars().count()) && !id.chars().any(char::is_control);
@@ -71,11 +73,15 @@ async fn answer_to(app: &AppState, scope: &Scope, request: Request) -> ApiResult
         Some(mock) => Some(mock),
         None => find(app, &key, order_id).await?,
     };
-    let found = found.and_then(|order| match &line {
+    // An order of another seller and one that never was get the same answer, so nobody learns which orders there are.
+    let Some(order) = found else {
+        return Ok(failed_because(OpenApiCode::IllegalOperation, "this seller has no order of this id"));
+    };
+    let told = match &line {
         Some(line) => order.only_line(line),
         None => Some(order),
-    });
-    Ok(found.map_or_else(|| failed(OpenApiCode::InvalidParameter), |order| json(StatusCode::OK, &OrderQueryAnswer::found(order))))
+    };
+    Ok(told.map_or_else(|| failed(OpenApiCode::InvalidParameter), |order| json(StatusCode::OK, &OrderQueryAnswer::found(order))))
 }
 
 /// The headers as texts. With HTTP/2 the host stands in the address alone.
@@ -118,18 +124,25 @@ async fn find(app: &AppState, key: &AccessKeySecret, order_id: String) -> ApiRes
                 Err(error) if error.code() == Some(Code::NotFound) => return Ok(None),
                 Err(error) => return Err(error),
             };
-            let mut ends = Vec::with_capacity(order.lines.len());
-            for line in &order.lines {
-                ends.push(orders::expected_end(tx, market.edition(), &order, line).await?);
-            }
+            let ends: Vec<_> = order.lines.iter().map(|line| orders::expected_end(market.edition(), &order, line)).collect();
             for (line, end) in order.lines.iter_mut().zip(ends) {
                 line.ends_at = end;
+            }
+            if order.kind == OrderKind::Change {
+                one_line(&mut order);
             }
             let buyer = buyer_of(tx, &order).await?;
             Ok(Some((order, buyer)))
         })
         .await?;
     Ok(found.map(|(order, buyer)| told(order, buyer)))
+}
+
+/// A change is one thing to a seller, the line that its call names, whatever parts of the remaining time it was paid in.
+fn one_line(change: &mut Order) {
+    let ends_at = change.lines.iter().filter(|line| line.state != LineState::Refunded).filter_map(|line| line.ends_at).max();
+    change.lines.truncate(1);
+    change.lines.iter_mut().for_each(|line| line.ends_at = ends_at.or(line.ends_at));
 }
 
 /// Who bought. Phone and e-mail need the buyer's consent and are left out (spec: protocol §3.3).
@@ -198,6 +211,17 @@ fn json(status: StatusCode, answer: &OrderQueryAnswer) -> Response {
 fn failed(code: OpenApiCode) -> Response {
     let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json(status, &OrderQueryAnswer::failed(code))
+}
+
+/// The same with what the code leaves open (spec: protocol §8.3, `extra_info`).
+fn failed_because(code: OpenApiCode, extra_info: &str) -> Response {
+    let status = StatusCode::from_u16(code.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    json(status, &OrderQueryAnswer::failed(code).extra_info(extra_info))
+}
+
+fn limited(refusal: &Refusal) -> Response {
+    let seconds = refusal.args.iter().find(|(name, _)| *name == "seconds").map_or("1", |(_, seconds)| seconds.as_str());
+    failed_because(OpenApiCode::RateLimited, &format!("try again in {seconds} seconds"))
 }
 
 /// The gateway's answer to a call that is not signed, or not rightly (spec: protocol §3.1).

@@ -76,9 +76,14 @@ fn order(answer: &Value) -> &Value {
     order
 }
 
-/// Expects that the answer says there is no such order for this seller.
-fn unknown(answer: &Value, what: &str) {
-    assert_eq!((&answer["status"], &answer["body"]["resultCode"]), (&json!(400), &json!("MKT.0101")), "{what}: {answer:#}");
+/// The seller has no such order.
+const NOT_YOURS: (u16, &str) = (401, "MKT.0150");
+/// The question makes no sense.
+const INVALID: (u16, &str) = (400, "MKT.0101");
+
+/// Expects that the answer gives no order, for this reason.
+fn refused(answer: &Value, (status, code): (u16, &str), what: &str) {
+    assert_eq!((&answer["status"], &answer["body"]["resultCode"]), (&json!(status), &json!(code)), "{what}: {answer:#}");
     assert!(answer["body"].get("orderInfo").is_none(), "{what}: {answer:#}");
 }
 
@@ -149,7 +154,7 @@ async fn a_seller_with_the_published_sdk_reads_what_was_bought() {
             assert_eq!(one["orderLine"], json!([line]), "only the line that was asked for");
             assert_eq!(one["orderId"], number);
         }
-        unknown(&answers[3], "a line that the order does not have");
+        refused(&answers[3], INVALID, "a line that the order does not have");
     }
     market.world.finish().await;
 }
@@ -201,13 +206,17 @@ async fn what_is_not_the_sellers_and_what_is_not_there_look_alike() {
     let mut questions = vec![market.about("signer", &pair, &bought.number)];
     for way in WAYS {
         questions.push(market.about(way, &others, &bought.number));
-        questions.push(market.about(way, &buyers, &bought.number));
         questions.push(market.about(way, &others, "CS2401010000ABCDE"));
     }
+    questions.extend(WAYS.map(|way| market.about(way, &buyers, &bought.number)));
     let answers = asked(questions).await;
     order(&answers[0]);
-    for answer in &answers[1..] {
-        unknown(answer, "an order of somebody else, or of nobody");
+    let (strangers, of_buyers) = answers[1..].split_at(2 * WAYS.len());
+    for answer in of_buyers {
+        turned_away(answer, "the pair of somebody who does not sell");
+    }
+    for answer in strangers {
+        refused(answer, NOT_YOURS, "an order of somebody else, or of nobody");
         assert_eq!(answer["body"], answers[1]["body"], "nothing tells the one from the other");
     }
     market.world.finish().await;
@@ -292,7 +301,7 @@ async fn whatever_stands_in_the_query_is_signed_and_read_alike() {
         questions.push(market.about(way, &pair, &"x".repeat(65)));
         questions.push(market.question(way, &pair, &[("orderId", "MOCKONDEMAND"), ("orderLineId", "")]));
     }
-    let unknowns = questions.len();
+    let orderless = questions.len();
     for way in WAYS {
         // Parameters that nobody reads are signed too, in whatever order and however they sort.
         for odd in odd {
@@ -306,10 +315,11 @@ async fn whatever_stands_in_the_query_is_signed_and_read_alike() {
         questions.push(slashed);
     }
     let answers = asked(questions.clone()).await;
-    for (answer, question) in answers[..unknowns].iter().zip(&questions) {
-        unknown(answer, &question.to_string());
+    for (number, (answer, question)) in answers[..orderless].iter().zip(&questions).enumerate() {
+        let of_way = number % (orderless / WAYS.len());
+        refused(answer, if of_way < odd.len() { NOT_YOURS } else { INVALID }, &question.to_string());
     }
-    for (answer, question) in answers[unknowns..].iter().zip(&questions[unknowns..]) {
+    for (answer, question) in answers[orderless..].iter().zip(&questions[orderless..]) {
         assert_eq!(answer["body"]["orderInfo"]["orderId"], "MOCKONDEMAND", "{question}: {answer:#}");
     }
     market.world.finish().await;

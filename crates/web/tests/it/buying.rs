@@ -1,6 +1,6 @@
 //! From a deposit to a subscription that lives, at a seller's real server.
 
-use market::accounts::Role;
+use market::accounts::{self, Role};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use testkit::sellers::{Behaviour, ScriptedSeller};
@@ -306,58 +306,217 @@ async fn the_operator_restarts_a_call_that_the_seller_does_not_look_after() {
     shop.finish().await;
 }
 
+/// A seller's server with its AK/SK pair.
+struct Server<'a> {
+    shop: &'a Shop,
+    keys: KeyPair,
+}
+
+impl<'a> Server<'a> {
+    /// With a new pair of whoever has the session `token`.
+    async fn of(shop: &'a Shop, token: &str) -> Self {
+        let made = shop.fair.post("/access-keys", token, json!({ "name": "server" })).await.body;
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self { shop, keys: KeyPair { access_key: text(&made["access_key"]["access_key"]), secret_key: text(&made["secret_key"]) } }
+    }
+
+    async fn asks_with(&self, keys: &KeyPair, query: &str, skew_ms: i64) -> Answer {
+        let (app, path) = (&self.shop.fair.app, wire::openapi::order_query::PATH);
+        let host = app.base.trim_start_matches("http://").to_owned();
+        let headers = [("host", host.as_str()), ("content-type", "application/json")];
+        let parts = Parts { method: "GET", path, query, headers: &headers, body: b"" };
+        let signed = aksk::sign(&parts, keys, people::ctx(&app.market).await.wall + skew_ms).unwrap();
+        let request = app.request(Method::GET, &format!("{path}?{query}")).header("content-type", "application/json");
+        app.send(request.header("x-sdk-date", signed.x_sdk_date).header("authorization", signed.authorization)).await
+    }
+
+    async fn asks(&self, query: &str) -> Answer {
+        self.asks_with(&self.keys, query, 0).await
+    }
+}
+
 #[tokio::test]
 async fn a_sellers_server_asks_what_was_bought() {
     let shop = Shop::open().await;
     let (order, _) = shop.buy().await;
-    let made = shop.fair.post("/access-keys", &shop.fair.seller, json!({ "name": "server" })).await.body;
-    let keys = KeyPair {
-        access_key: made["access_key"]["access_key"].as_str().unwrap().to_owned(),
-        secret_key: made["secret_key"].as_str().unwrap().to_owned(),
-    };
-    let ask = async |keys: &KeyPair, query: &str, skew_ms: i64| {
-        let path = wire::openapi::order_query::PATH;
-        let host = shop.fair.app.base.trim_start_matches("http://").to_owned();
-        let headers = [("host", host.as_str()), ("content-type", "application/json")];
-        let parts = Parts { method: "GET", path, query, headers: &headers, body: b"" };
-        let signed = aksk::sign(&parts, keys, people::ctx(&shop.fair.app.market).await.wall + skew_ms).unwrap();
-        let request = shop.fair.app.request(Method::GET, &format!("{path}?{query}")).header("content-type", "application/json");
-        shop.fair.app.send(request.header("x-sdk-date", signed.x_sdk_date).header("authorization", signed.authorization)).await
-    };
+    let server = Server::of(&shop, &shop.fair.seller).await;
     let number = order["number"].as_str().unwrap();
-    let found = ask(&keys, &format!("orderId={number}"), 0).await;
+    let found = server.asks(&format!("orderId={number}")).await;
     assert_eq!((found.status, &found.body["resultCode"]), (StatusCode::OK, &json!("MKT.0000")), "{found:?}");
     let line = &found.body["orderInfo"]["orderLine"][0];
     assert_eq!(line["productInfo"][0]["linearValue"], 3);
     assert_eq!((&line["periodType"], &line["periodNumber"]), (&json!("month"), &json!(2)));
     assert_eq!(line["productInfo"][0]["productName"], "星云笔记,专业版,标准");
     assert_eq!(found.body["orderInfo"]["buyerInfo"]["customerName"], "acme");
+    assert!(found.body.get("extra_info").is_none());
 
-    let mock = ask(&keys, "orderId=MOCKPERIODYEARNEW", 0).await;
+    let mock = server.asks("orderId=MOCKPERIODYEARNEW").await;
     assert_eq!(mock.body["orderInfo"]["orderLine"][0]["orderLineId"], "MOCKPERIODYEARNEW-000001");
-    for query in ["orderId=CS2401010000ABCDE", "", "orderId=%00", &format!("orderId={number}&orderLineId=nonsense")] {
-        let refused = ask(&keys, query, 0).await;
+    for query in ["", "orderId=%00", &format!("orderId={number}&orderLineId=nonsense")] {
+        let refused = server.asks(query).await;
         assert_eq!((refused.status, &refused.body["resultCode"]), (StatusCode::BAD_REQUEST, &json!("MKT.0101")), "{query}");
     }
-    let wrong = KeyPair { secret_key: "nonsense".to_owned(), ..keys.clone() };
-    let unknown = KeyPair { access_key: "NONSENSE0000000000AA".to_owned(), ..keys.clone() };
-    for (keys, skew_ms) in [(&wrong, 0), (&unknown, 0), (&keys, -16 * 60_000), (&keys, 16 * 60_000)] {
-        let refused = ask(keys, &format!("orderId={number}"), skew_ms).await;
+    let wrong = KeyPair { secret_key: "nonsense".to_owned(), ..server.keys.clone() };
+    let unknown = KeyPair { access_key: "NONSENSE0000000000AA".to_owned(), ..server.keys.clone() };
+    for (keys, skew_ms) in [(&wrong, 0), (&unknown, 0), (&server.keys, -16 * 60_000), (&server.keys, 16 * 60_000)] {
+        let refused = server.asks_with(keys, &format!("orderId={number}"), skew_ms).await;
         assert_eq!((refused.status, &refused.body["error_code"]), (StatusCode::UNAUTHORIZED, &json!("APIGW.0301")), "{refused:?}");
     }
     let plain = shop.fair.app.get(&format!("{}?orderId={number}", wire::openapi::order_query::PATH)).await;
     assert_eq!(plain.body["error_code"], "APIGW.0301");
 
-    // A key of another seller sees nothing of this one's orders.
+    // Another seller's order and one that never was are the same answer.
     let other = people::buyer(&shop.fair.app.market, "other").await;
     people::admit(&shop.fair.app.market, &other).await;
-    let token = people::session(&shop.fair.app.market, &other).await;
-    let made = shop.fair.post("/access-keys", &token, json!({ "name": "server" })).await.body;
-    let others = KeyPair {
-        access_key: made["access_key"]["access_key"].as_str().unwrap().to_owned(),
-        secret_key: made["secret_key"].as_str().unwrap().to_owned(),
+    let others = Server::of(&shop, &people::session(&shop.fair.app.market, &other).await).await;
+    let (foreign, nobodys) = (others.asks(&format!("orderId={number}")).await, others.asks("orderId=CS2401010000ABCDE").await);
+    assert_eq!((foreign.status, &foreign.body["resultCode"]), (StatusCode::UNAUTHORIZED, &json!("MKT.0150")));
+    assert!(foreign.body["extra_info"].is_string());
+    assert_eq!((nobodys.status, nobodys.body), (foreign.status, foreign.body));
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_sellers_server_asks_about_renewals_changes_and_returns() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    let server = Server::of(&shop, &shop.fair.seller).await;
+    let path = format!("/subscriptions/{}", subscription["id"].as_str().unwrap());
+    let pay = async |placed: &Answer, key: &str| {
+        assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+        let number = placed.body["number"].as_str().unwrap().to_owned();
+        assert_eq!(shop.act(&format!("/orders/{number}/pay"), key, &json!({})).await.status, StatusCode::OK);
+        shop.days(0).await;
+        number
     };
-    assert_eq!(ask(&others, &format!("orderId={number}"), 0).await.body["resultCode"], "MKT.0101");
+    let renewal = pay(&shop.act(&format!("{path}/renew"), "r", &json!({ "period": { "unit": "month", "count": 3 } })).await, "rp").await;
+    let change = json!({ "sku_id": subscription["sku_id"], "quantity": 5 });
+    let change = pay(&shop.act(&format!("{path}/change"), "c", &change).await, "cp").await;
+    let told = async |number: &str| {
+        let answer = server.asks(&format!("orderId={number}")).await;
+        assert_eq!(answer.body["resultCode"], "MKT.0000", "{answer:?}");
+        answer.body["orderInfo"].clone()
+    };
+    let (renewed, changed) = (told(&renewal).await, told(&change).await);
+    assert_eq!((&renewed["orderType"], &changed["orderType"]), (&json!("RENEW"), &json!("CHANGE")));
+    let line = &renewed["orderLine"][0];
+    assert_eq!((&line["periodType"], &line["periodNumber"]), (&json!("month"), &json!(3)));
+    // Two months and three were left: one line, however many parts were paid for, with the end of all of them.
+    let lines = changed["orderLine"].as_array().unwrap();
+    let (first, renewal_line) = (&lines[0], line);
+    assert_eq!((lines.len(), &first["chargingMode"]), (1, &json!("PERIOD")));
+    assert_eq!(
+        (&first["periodType"], &first["periodNumber"], &first["productInfo"][0]["linearValue"]),
+        (&json!("month"), &json!(5), &json!(5))
+    );
+    assert_eq!(first["expireTime"], renewal_line["expireTime"]);
+    let of_line = server.asks(&format!("orderId={change}&orderLineId={change}-000001")).await;
+    assert_eq!(of_line.body["orderInfo"]["orderLine"], changed["orderLine"]);
+    let back = shop.act(&format!("/orders/{renewal}/refund"), "b", &json!({})).await.body;
+    shop.days(0).await;
+    let number = back["number"].as_str().unwrap();
+    let returned = told(number).await;
+    assert_eq!(
+        (&returned["orderType"], &returned["orderLine"][0]["orderLineId"]),
+        (&json!("UNSUBSCRIBE"), &json!(format!("{number}-000001")))
+    );
+    let left = told(&change).await["orderLine"][0]["expireTime"].clone();
+    assert!(left.as_str() < first["expireTime"].as_str(), "the change pays for what is left");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_key_pair_ends_with_the_last_role_its_person_has_on_the_sellers_side() {
+    let shop = Shop::open().await;
+    let developer =
+        people::colleague(&shop.fair.app.market, &shop.fair.seller_person, "dev", &[Role::SellerDeveloper, Role::BuyerViewer]).await;
+    let server = Server::of(&shop, &people::session(&shop.fair.app.market, &developer).await).await;
+    assert_eq!(server.asks("orderId=MOCKPERIODYEARNEW").await.status, StatusCode::OK);
+    for (roles, status) in [(&[Role::BuyerViewer][..], StatusCode::UNAUTHORIZED), (&[Role::SellerSupport], StatusCode::OK)] {
+        let ctx = people::ctx(&shop.fair.app.market).await;
+        let (account, user, roles) = (developer.account.id, developer.user.id, roles.to_vec());
+        let set = async move |tx: &mut db::Tx| accounts::set_roles(tx, &ctx, account, user, &roles, None).await;
+        shop.fair.app.market.db().write(set).await.unwrap();
+        assert_eq!(server.asks("orderId=MOCKPERIODYEARNEW").await.status, status);
+    }
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_is_sent_again_is_answered_without_the_seller() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    shop.days(40).await;
+    let path = format!("/subscriptions/{}/renew", subscription["id"].as_str().unwrap());
+    let smaller = json!({ "period": { "unit": "month", "count": 1 }, "quantity": 1 });
+    let placed = shop.act(&path, "r", &smaller).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    shop.server.behave(Behaviour::Dead).await;
+    let again = shop.act(&path, "r", &smaller).await;
+    assert_eq!((again.status, &again.body), (StatusCode::CREATED, &placed.body));
+    let other = shop.act(&path, "r", &json!({ "period": { "unit": "month", "count": 2 }, "quantity": 1 })).await;
+    assert_eq!((other.status, other.code()), (StatusCode::CONFLICT, "idempotency-conflict"));
+    assert_eq!(shop.act(&path, "r2", &smaller).await.code(), "seller-unreachable");
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_large_refund_waits_for_the_operators_finance() {
+    let shop = Shop::open().await;
+    let deposit = json!({
+        "account_id": shop.buyer_person.account.id, "amount": { "minor": 9_000_000, "currency": "CNY" }, "bank_reference": "R2"
+    });
+    assert_eq!(shop.once("/operator/deposits", &shop.fair.operator, "d2", &deposit).await.status, StatusCode::CREATED);
+    let mut items = shop.items(50);
+    items[0]["period"]["count"] = json!(120);
+    let placed = shop.act("/orders", "k", &json!({ "items": items })).await.body;
+    let (number, total) = (placed["number"].as_str().unwrap(), placed["total_minor"].as_i64().unwrap());
+    assert!(total > 5_000_000, "{placed}");
+    assert_eq!(shop.act(&format!("/orders/{number}/pay"), "p", &json!({})).await.status, StatusCode::OK);
+    shop.days(0).await;
+    let ask = async |key: &str| {
+        let asked = shop.act(&format!("/orders/{number}/refund"), key, &json!({})).await;
+        assert_eq!((asked.status, &asked.body["state"]), (StatusCode::CREATED, &json!("pending_review")), "{asked:?}");
+        format!("/operator/orders/{}", asked.body["number"].as_str().unwrap())
+    };
+    let first = ask("r1").await;
+    let waiting = shop.fair.get("/operator/orders?state=pending_review", &shop.fair.operator).await;
+    assert_eq!(waiting.body["items"].as_array().unwrap().len(), 1);
+    for (path, token, body, code) in [
+        ("approve-refund", &shop.buyer, json!({}), "role-missing"),
+        ("refuse-refund", &shop.fair.operator, json!({ "reason": " " }), "field-invalid"),
+        ("refund", &shop.fair.operator, json!({}), "not-refundable"),
+    ] {
+        assert_eq!(shop.fair.post(&format!("{first}/{path}"), token, body).await.code(), code, "{path}");
+    }
+    let refused = shop.fair.post(&format!("{first}/refuse-refund"), &shop.fair.operator, json!({ "reason": "call us" })).await;
+    assert_eq!((&refused.body["state"], &refused.body["close_reason"]), (&json!("cancelled"), &json!("refused")), "{refused:?}");
+    let second = ask("r2").await;
+    let approved = shop.fair.post(&format!("{second}/approve-refund"), &shop.fair.operator, json!({})).await;
+    assert_eq!(approved.body["state"], "refunding", "{approved:?}");
+    shop.days(0).await;
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 10_000_000);
+    shop.finish().await;
+}
+
+#[tokio::test]
+async fn a_renewal_that_the_seller_never_confirmed_is_returned_by_the_operator() {
+    let shop = Shop::open().await;
+    let (_, subscription) = shop.buy().await;
+    shop.server.behave(Behaviour::Dead).await;
+    let path = format!("/subscriptions/{}", subscription["id"].as_str().unwrap());
+    let renewal = shop.act(&format!("{path}/renew"), "r", &json!({ "period": { "unit": "month", "count": 1 } })).await.body;
+    let number = renewal["number"].as_str().unwrap();
+    assert_eq!(shop.act(&format!("/orders/{number}/pay"), "rp", &json!({})).await.status, StatusCode::OK);
+    let refund = async || shop.fair.post(&format!("/operator/orders/{number}/refund"), &shop.fair.operator, json!({})).await;
+    assert_eq!(refund().await.code(), "order-open", "the first hour is the seller's");
+    shop.days(1).await;
+    let returned = refund().await;
+    assert_eq!((&returned.body["kind"], &returned.body["state"]), (&json!("UNSUBSCRIBE"), &json!("refunding")), "{returned:?}");
+    shop.days(1).await;
+    assert_eq!(shop.fair.get("/balance", &shop.buyer).await.body["balance"]["minor"], 1_000_000 - 6_000);
+    assert_eq!(shop.fair.get(&path, &shop.buyer).await.body["ends_at"], subscription["ends_at"]);
+    assert_eq!(refund().await.code(), "not-refundable");
     shop.finish().await;
 }
 

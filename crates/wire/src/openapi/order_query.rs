@@ -25,6 +25,9 @@ pub struct OrderQueryAnswer {
     /// The order, when the code is success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_info: Option<OrderInfo>,
+    /// More about a failure, with some of the codes (spec: protocol §8.3).
+    #[serde(rename = "extra_info", default, skip_serializing_if = "Option::is_none")]
+    pub extra_info: Option<String>,
 }
 
 impl OrderQueryAnswer {
@@ -37,7 +40,14 @@ impl OrderQueryAnswer {
     /// Anything else; goes with the code's HTTP status.
     #[must_use]
     pub fn failed(code: OpenApiCode) -> Self {
-        Self { result_code: code.as_str().to_owned(), result_msg: code.message().to_owned(), order_info: None }
+        Self { result_code: code.as_str().to_owned(), result_msg: code.message().to_owned(), order_info: None, extra_info: None }
+    }
+
+    /// The same with more about the failure.
+    #[must_use]
+    pub fn extra_info(mut self, extra_info: &str) -> Self {
+        self.extra_info = Some(extra_info.to_owned());
+        self
     }
 
     /// Another message, cut to the documented length.

@@ -360,6 +360,16 @@ settings! {
     |it, given| it.edition.refund_quota = given.whole(0, 1_000_000)?,
     |it| Some(it.edition.refund_quota.to_string());
 
+    "edition.refund_large_minor",
+    "A refund of more than this waits for the operator's approval, minor units.",
+    |it, given| it.edition.refund_large_minor = given.whole(0, kernel::MONEY_MAX_MINOR)?,
+    |it| Some(it.edition.refund_large_minor.to_string());
+
+    "edition.refund_review_hours",
+    "Hours in which the operator decides about it.",
+    |it, given| it.edition.refund_review_hours = given.whole(1, 8_760)?,
+    |it| Some(it.edition.refund_review_hours.to_string());
+
     "edition.failed_orders_max",
     "A product with more failed orders than this in a calendar month is flagged.",
     |it, given| it.edition.failed_orders_max = given.whole(0, 1_000_000)?,

@@ -71,6 +71,8 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "edition.release_notice_days" => ("[]", ","),
         "edition.refund_days" => ("4", "4"),
         "edition.refund_quota" => ("9", "9"),
+        "edition.refund_large_minor" => ("70000", "70_000"),
+        "edition.refund_review_hours" => ("48", "48"),
         "edition.failed_orders_max" => ("6", "6"),
         "edition.settle_day" => ("4", "4"),
         "edition.settle_hour" => ("5", "5"),
@@ -127,14 +129,16 @@ fn every_number_of_the_edition_is_a_setting() {
         release_notice_days: _,
         refund_days: _,
         refund_quota: _,
+        refund_large_minor: _,
+        refund_review_hours: _,
         failed_orders_max: _,
         settle_day: _,
         settle_hour: _,
         payout_min_minor: _,
         users_max: _,
     } = Edition::defaults(EditionKind::Cn);
-    // Twenty-six numbers, of which the calendar is two lists.
-    assert_eq!(ALL.iter().filter(|setting| setting.key.starts_with("edition.")).count(), 27);
+    // Twenty-eight numbers, of which the calendar is two lists.
+    assert_eq!(ALL.iter().filter(|setting| setting.key.starts_with("edition.")).count(), 29);
 }
 
 #[test]

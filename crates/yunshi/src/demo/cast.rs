@@ -527,6 +527,7 @@ impl Cell {
                 Price::Period { month, year } => vec![price(PriceUnit::Month, month), price(PriceUnit::Year, year)],
                 Price::Once(amount) => vec![price(PriceUnit::Once, amount)],
             },
+            change: None,
         }
     }
 }

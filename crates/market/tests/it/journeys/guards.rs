@@ -1,6 +1,7 @@
 //! What is refused, whose things are whose, and what must hold whoever works.
 
-use kernel::{Code, HOUR_MS, Money};
+use db::sql;
+use kernel::{Code, HOUR_MS, Money, Period, PeriodUnit};
 use market::orders::{self, OrderState};
 use market::page::PageRequest;
 use market::subscriptions::{self, Whose};
@@ -139,5 +140,27 @@ async fn an_order_whose_money_is_elsewhere_is_named() {
     assert_eq!(found.problems[0].what, "the ledger holds 10000; its lines wait for 0");
     set("processing").await;
     world.pass(4 * HOUR_MS).await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_order_that_was_placed_keeps_its_price_and_its_fee() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let (item, basic) = (months(goods.basic, 1, 1), goods.basic);
+    let order = world
+        .act(async move |tx, ctx, market| orders::place(tx, ctx, market.edition(), buyer, std::slice::from_ref(&item), None).await)
+        .await;
+    world.act(async move |tx, _, _| tx.execute(sql!("UPDATE prices SET amount_minor = 77700 WHERE sku_id = $1"), &[&basic]).await).await;
+    let number = order.number.clone();
+    world.act(async move |tx, ctx, market| orders::pay(tx, ctx, market.edition(), buyer, &number).await).await;
+    world.settle_down().await;
+    assert_eq!(world.balance(buyer).await, 490_000);
+    let line = world.order(&order.number).await.lines.remove(0);
+    assert_eq!((line.amount_minor, line.fee_steps), (10_000, world.market.edition().fee_steps.clone()));
+    assert_eq!(world.renew(buyer, line.subscription_id.unwrap(), Period { unit: PeriodUnit::Month, count: 1 }).await.total_minor, 77_700);
+    world.settle_down().await;
     world.finish().await;
 }

@@ -5,5 +5,6 @@ mod changes;
 mod guards;
 mod late;
 mod opening;
+mod races;
 mod returns;
 mod time;

@@ -25,7 +25,7 @@ async fn a_purchase_is_paid_opened_and_sold() {
     assert_eq!(world.balance(buyer).await, 350_000);
     // The seller's server asks for the end while it opens the instance.
     let opening = order.clone();
-    let end = world.act(async move |tx, _, market| orders::expected_end(tx, market.edition(), &opening, &opening.lines[0]).await).await;
+    let end = orders::expected_end(world.market.edition(), &opening, &opening.lines[0]);
     assert_eq!(end, Some(world.market.edition().zone.add_months(testkit::world::BEGIN, 3)));
 
     world.settle_down().await;

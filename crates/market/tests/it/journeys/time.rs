@@ -1,16 +1,17 @@
 //! What time does: renewals, reminders, freezes, releases.
 
 use db::sql;
-use kernel::{Code, DAY_MS, HOUR_MS, Period, PeriodUnit};
+use kernel::{Code, Currency, DAY_MS, HOUR_MS, Month, Period, PeriodUnit, Zone};
 use market::calls::{self, CallState, Scene};
+use market::edition::{Edition, EditionKind};
 use market::orders::{self, OrderState, PurchaseItem, RenewalInput};
 use market::page::PageRequest;
 use market::subscriptions::{self, Renewal, RenewalMode, SubscriptionState};
-use market::views::{self};
+use market::views;
 use market::{ledger, notices, refunds, settlement};
 use sample_seller::State;
 use testkit::sellers::Behaviour;
-use testkit::world::{World, months};
+use testkit::world::{World, months, years};
 use wire::koogallery_v2::Activity;
 
 use Activity::{RefreshInstance, ReleaseInstance, UpdateInstanceStatus};
@@ -302,5 +303,71 @@ async fn what_was_given_up_is_restarted_as_it_holds_by_then() {
     assert_eq!(instance.state, State::Active, "it was frozen and has been unfrozen since");
     let ends_at = world.subscription(id).await.ends_at;
     assert_eq!(instance.expires_at.map(|told| told / 1_000), ends_at.map(|end| end / 1_000), "the end is that of the second renewal");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn days_of_grace_are_for_paying_and_renewing_before_the_freeze() {
+    let world = World::with(|edition| edition.grace_days = 3).await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let (kept, left) = (world.subscribe(buyer, months(goods.basic, 1, 1)).await, world.subscribe(buyer, months(goods.basic, 1, 1)).await);
+    let (id, month, end) = (kept.id, Period { unit: PeriodUnit::Month, count: 1 }, kept.ends_at.unwrap());
+    world.pass(end + DAY_MS - world.now().await).await;
+    assert_eq!(world.subscription(id).await.state, SubscriptionState::InUse);
+    // Its time is over: there is nothing left to change, only to renew.
+    let pro = goods.pro;
+    let change = world.try_act(async move |tx, ctx, market| orders::quote_change(tx, ctx, market.edition(), buyer, id, pro, 1).await).await;
+    assert_eq!(change.unwrap_err().code(), Some(Code::SubscriptionState));
+    let order = world
+        .act(async move |tx, ctx, market| {
+            orders::place_renewal(tx, ctx, market.edition(), buyer, id, &RenewalInput::same(month), None).await
+        })
+        .await;
+    world.pass(DAY_MS).await;
+    let number = order.number.clone();
+    world.act(async move |tx, ctx, market| orders::pay(tx, ctx, market.edition(), buyer, &number).await).await;
+    world.settle_down().await;
+    assert_eq!(world.order(&order.number).await.lines[0].effective_at, Some(end), "the new time begins at the old end");
+    assert!(shop.server.calls_of(UpdateInstanceStatus).is_empty(), "nobody was frozen so far");
+    world.pass(end + 3 * DAY_MS - world.now().await).await;
+    assert_eq!(world.subscription(id).await.state, SubscriptionState::InUse);
+    let frozen = world.subscription(left.id).await;
+    assert_eq!((frozen.state, frozen.expired_at), (SubscriptionState::Frozen, Some(end + 3 * DAY_MS)));
+    assert_eq!(frozen.release_at, Some(world.market.edition().zone.add_days(end + 3 * DAY_MS, 15)));
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_international_site_settles_in_dollars_at_its_own_rate_on_its_own_day() {
+    let world = World::with(|edition| *edition = Edition::defaults(EditionKind::Intl)).await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000_000).await;
+    let january = Month::of(world.now().await, &Zone::utc());
+    // The last hour of January, by UTC; it is February in China.
+    world.pass(january.end_at(&Zone::utc()) - HOUR_MS - world.now().await).await;
+    world.subscribe(buyer, years(goods.pro, 2, 400)).await;
+    world.pass(2 * HOUR_MS).await;
+    world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    world.pass_days(9).await;
+    let seller = shop.account;
+    let made = world
+        .act(async move |tx, _, _| {
+            let page = PageRequest::default();
+            let made = settlement::statements(tx, Some(seller), None, &page).await?.items.remove(0);
+            let lines = settlement::lines(tx, made.id, &page).await?.items;
+            Ok((made, lines))
+        })
+        .await;
+    let (statement, lines) = made;
+    let zone = Zone::utc();
+    // 7 February 2026 is a Saturday.
+    assert_eq!((statement.period, zone.readable_minute(statement.created_at).as_str()), (january, "2026-02-09 02:00"));
+    // 13 % however much was sold (spec: business §7.4), and no tax inside.
+    assert_eq!((statement.currency, statement.sales_minor, statement.fee_minor), (Currency::USD, 200_000_000, 26_000_000));
+    assert_eq!((statement.fee_tax_minor, statement.payable_minor), (0, 174_000_000));
+    assert_eq!(lines.iter().map(|line| (line.fee_bp, line.reduction_bp)).collect::<Vec<_>>(), [(1_300, 0)]);
     world.finish().await;
 }
