@@ -153,6 +153,7 @@ fn upcoming(facts: &Facts, edition: &Edition) -> Vec<(i64, Event)> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::edition::EditionKind;
     use proptest::prelude::*;

@@ -94,6 +94,7 @@ async fn numbers_that_are_changed_move_what_is_to_come() {
     let buyer = world.buyer("bob", 500_000).await;
     let sub = world.subscribe(buyer, months(goods.basic, 1, 1)).await;
     let end = sub.ends_at.unwrap();
+    world.pass(end - HOUR_MS - world.now().await).await;
     let patient = world.another_process_with(|edition| edition.grace_days = 7).await;
     let moved = runner::advance(&patient, To::Moment(end + HOUR_MS), |_| {}).await.unwrap();
     assert_eq!(moved.now, end + HOUR_MS);
