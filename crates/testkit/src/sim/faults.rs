@@ -117,13 +117,11 @@ impl Gate {
             () = self.died.notified() => return None,
             value = work => value,
         };
-        // A commit's answer may come in the moment between the two looks above.
-        (!self.dead.load(Ordering::SeqCst)).then_some(value)
+        (!self.is_dead()).then_some(value)
     }
 
-    fn ends(&self) {
-        self.dead.store(true, Ordering::SeqCst);
-        self.died.notify_one();
+    fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::SeqCst)
     }
 
     /// The fault that is due, if one is; counts those of its kind down.
@@ -140,8 +138,13 @@ impl Gate {
         Some(what)
     }
 
-    /// What becomes of a commit.
+    /// What becomes of a commit. One at which the process dies is over before anybody learns of the death; what the process would commit after
+    /// it is lost.
     pub(super) fn at_commit(&self) -> Fate {
+        if self.is_dead() {
+            self.died.notify_one();
+            return Fate::Lost;
+        }
         let (fate, dies) = match self.due(true) {
             Some(What::DiesBeforeCommit) => (Fate::Lost, true),
             Some(What::DiesAfterCommit) => (Fate::Unanswered, true),
@@ -150,13 +153,16 @@ impl Gate {
             Some(What::DiesBeforeCall | What::DiesAfterCall | What::StandsStill) | None => (Fate::Done, false),
         };
         if dies {
-            self.ends();
+            self.dead.store(true, Ordering::SeqCst);
         }
         fate
     }
 
     /// A call begins; what is to go wrong with it after it was answered.
     pub(super) async fn call_begins(&self) -> Option<What> {
+        if self.is_dead() {
+            self.die().await;
+        }
         let what = self.due(false);
         if what == Some(What::DiesBeforeCall) {
             self.die().await;
@@ -180,7 +186,8 @@ impl Gate {
 
     /// Nothing happens in this process any more.
     async fn die(&self) {
-        self.ends();
+        self.dead.store(true, Ordering::SeqCst);
+        self.died.notify_one();
         std::future::pending::<()>().await;
     }
 }
