@@ -22,7 +22,7 @@ use crate::subscriptions::{self, SubscriptionState};
 use crate::{audit, catalog, sellers};
 
 use exchange::Exchange;
-use state::Step;
+use state::{Restarted, Step};
 
 /// The job that asks how to use an instance after it was opened; its subject is the call that opened it.
 pub const INFO_JOB: &str = "delivery.info";
@@ -33,8 +33,8 @@ const INFO_AT_MS: [i64; 5] = [0, 30_000, 90_000, 210_000, 450_000];
 enum Prepared {
     /// Nothing is to be done any more.
     Gone,
-    /// What was restarted is no longer to become true.
-    Outdated,
+    /// What was restarted needs no call.
+    Settled(Restarted),
     /// The breaker is open.
     Later(i64),
     Ready {
@@ -57,13 +57,13 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
             let lease = lease.clone();
             return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
         }
-        Prepared::Outdated => {
+        Prepared::Settled(how) => {
             let (market_again, lease) = (market.clone(), lease.clone());
             return market
                 .db()
                 .write(async move |tx| {
                     let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
-                    withdraw(tx, &ctx, &lease, id).await
+                    settle(tx, &ctx, &market_again, &lease, id, how).await
                 })
                 .await;
         }
@@ -94,8 +94,9 @@ async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Resu
     };
     if call.round > 1 {
         let sub = subscriptions::get(tx, call.subscription_id).await?;
-        if !state::renewed(&mut call, &sub) {
-            return Ok(Prepared::Outdated);
+        match state::restarted(&mut call, &sub) {
+            Restarted::Made => {}
+            how @ (Restarted::Withdrawn | Restarted::Done) => return Ok(Prepared::Settled(how)),
         }
     }
     let breaker = calls::breaker(tx, call.address_id).await?;
@@ -108,14 +109,20 @@ async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Resu
     Ok(Prepared::Ready { call: Box::new(call), target, kind })
 }
 
-async fn withdraw(tx: &mut Tx, ctx: &Ctx, lease: &Lease, id: DeliveryId) -> Result<()> {
+/// Ends a restarted call that needs not be made.
+async fn settle(tx: &mut Tx, ctx: &Ctx, market: &Market, lease: &Lease, id: DeliveryId, how: Restarted) -> Result<()> {
     let mut call = calls::get(tx, id).await?;
     jobs::finish(tx, lease).await?;
     if !call.state.is_active() {
         return Ok(());
     }
-    calls::end(tx, ctx, &mut call, CallState::Withdrawn).await?;
-    note(tx, ctx, &call, "calls.withdrawn", None).await
+    if how != Restarted::Done {
+        calls::end(tx, ctx, &mut call, CallState::Withdrawn).await?;
+        return note(tx, ctx, &call, "calls.withdrawn", None).await;
+    }
+    calls::end(tx, ctx, &mut call, CallState::Done).await?;
+    note(tx, ctx, &call, "calls.done", None).await?;
+    fulfil(tx, ctx, market, &call).await
 }
 
 async fn conclude(

@@ -41,18 +41,31 @@ pub const fn activity(scene: Scene) -> Activity {
     }
 }
 
-/// Brings a call that was restarted up to date: others of its subscription may have been made since it was given up, and a seller must not be
-/// told what held before them. False when it is no longer wanted at all.
+/// What becomes of a call that was given up and is restarted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restarted {
+    /// It is made.
+    Made,
+    /// It is made no more: it does not hold any longer.
+    Withdrawn,
+    /// It counts as done: the time it was about has been used up, and there is nothing left to tell the seller.
+    Done,
+}
+
+/// Brings a call that is restarted up to date: others of its subscription may have been made since it was given up, and a seller must not be
+/// told what held before them.
 #[must_use]
-pub fn renewed(call: &mut Call, sub: &Subscription) -> bool {
+pub fn restarted(call: &mut Call, sub: &Subscription) -> Restarted {
+    let only_if = |holds: bool| if holds { Restarted::Made } else { Restarted::Withdrawn };
     match call.scene {
-        Scene::Freeze => sub.state == SubscriptionState::Frozen,
-        Scene::Unfreeze => sub.state == SubscriptionState::InUse,
+        Scene::Freeze => only_if(sub.state == SubscriptionState::Frozen),
+        Scene::Unfreeze => only_if(sub.state == SubscriptionState::InUse),
+        Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal if sub.state == SubscriptionState::Released => Restarted::Done,
         Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal => {
             call.facts.expires_at = sub.ends_at;
-            true
+            Restarted::Made
         }
-        Scene::Create | Scene::Change | Scene::Release => true,
+        Scene::Create | Scene::Change | Scene::Release => Restarted::Made,
     }
 }
 

@@ -304,3 +304,33 @@ async fn what_was_given_up_is_restarted_as_it_holds_by_then() {
     assert_eq!(instance.expires_at.map(|told| told / 1_000), ends_at.map(|end| end / 1_000), "the end is that of the second renewal");
     world.finish().await;
 }
+
+/// Found by the simulator: the money of such a renewal was held for ever, for no server renews what it has deleted.
+#[tokio::test]
+async fn a_renewal_that_was_never_heard_of_can_be_restarted_after_its_time_is_over() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let sub = world.subscribe(buyer, months(goods.basic, 1, 1)).await;
+    let id = sub.id;
+    shop.server.behave(Behaviour::Dead).await;
+    let order = world.renew(buyer, id, Period { unit: PeriodUnit::Month, count: 1 }).await;
+    world.pass(2 * HOUR_MS).await;
+    shop.server.recover().await;
+    world.pass_days(90).await;
+    assert_eq!(world.subscription(id).await.state, SubscriptionState::Released);
+    assert_eq!(shop.server.sound().instances()[0].state, State::Released);
+    shop.server.forget_calls();
+    let seller = shop.account;
+    world
+        .act(async move |tx, ctx, _| {
+            let stopped = calls::list(tx, Some(seller), Some(CallState::GaveUp), None, &PageRequest::default()).await?;
+            calls::restart(tx, ctx, Some(seller), stopped.items[0].id).await
+        })
+        .await;
+    world.settle_down().await;
+    assert_eq!(world.order(&order.number).await.state, OrderState::Completed);
+    assert_eq!(shop.server.activities(), [], "there is nothing left to tell");
+    world.finish().await;
+}
