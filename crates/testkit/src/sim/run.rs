@@ -19,7 +19,7 @@ use super::actions::Action;
 use super::checks::{Holds, Invariant, Violation, Worked, violated};
 use super::history::{History, fault};
 use super::network::Mood;
-use super::snapshot::{self, OrderRow};
+use super::snapshot::{self, CallRow, OrderRow};
 
 /// A step at which something did not hold.
 #[derive(Clone, Debug)]
@@ -239,14 +239,18 @@ impl History {
     }
 
     fn all_decided(&self) -> Holds {
-        if let Some(call) = self.known.calls.iter().find(|call| matches!(call.state.as_str(), "queued" | "waiting" | "polling")) {
-            return violated(Invariant::NothingOverdue, format!("{call:?} has not ended though its seller is sound"));
-        }
         // A seller who named an instance that they do not have can do nothing with it.
         let honest = |seller: &str| {
             let place = self.people.shops.iter().position(|shop| shop.who.account.to_string() == seller);
             place.is_none_or(|place| !self.network.is_muddled(place))
         };
+        let active = |call: &&CallRow| {
+            let sub = self.known.sub(&call.sub);
+            matches!(call.state.as_str(), "queued" | "waiting" | "polling") && sub.is_none_or(|sub| honest(&sub.seller))
+        };
+        if let Some(call) = self.known.calls.iter().find(active) {
+            return violated(Invariant::NothingOverdue, format!("{call:?} has not ended though its seller is sound"));
+        }
         let open = |order: &&OrderRow| matches!(order.state.as_str(), "processing" | "refunding") && honest(&order.seller);
         match self.known.orders.iter().find(open) {
             Some(order) => violated(Invariant::NothingOverdue, format!("{order:?} is not decided though its seller is sound")),
