@@ -144,9 +144,9 @@ pub enum Unsound {
         /// Which head.
         which: &'static str,
         /// Whose key it carries.
-        found: PublicKey,
+        found: String,
         /// The one that is trusted.
-        given: PublicKey,
+        given: String,
     },
     /// A signature does not fit.
     #[error("the signature of {0} is wrong: its size, root, time, key or the signature itself was changed")]
@@ -269,7 +269,7 @@ impl Consistency {
 
 fn check_head(which: &'static str, head: &SignedHead, trusted: Option<&PublicKey>) -> Result<(), Unsound> {
     if let Some(given) = trusted.filter(|given| **given != head.key) {
-        return Err(Unsound::Key { which, found: head.key.clone(), given: given.clone() });
+        return Err(Unsound::Key { which, found: head.key.to_string(), given: given.to_string() });
     }
     if head.is_signed() { Ok(()) } else { Err(Unsound::Signature(which)) }
 }

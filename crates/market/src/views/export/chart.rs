@@ -46,10 +46,10 @@ pub(super) struct Party {
 
 impl Account {
     /// The account that `book` belongs to; `party` is whose account the book names, when it names one.
-    pub(super) fn of(book: &Book, party: Option<Party>) -> Self {
-        let owner = |id: AccountId| party.clone().unwrap_or_else(|| Party { id, name: String::new(), title: String::new() });
+    pub(super) fn of(book: &Book, party: Option<&Party>) -> Self {
         let of = |group: &str, id: AccountId| {
-            let party = owner(id);
+            let unknown = || Party { id, name: String::new(), title: String::new() };
+            let party = party.cloned().unwrap_or_else(unknown);
             (format!("{group}:{}", component(&party)), Some(party))
         };
         let (name, party) = match book {
@@ -118,7 +118,7 @@ mod tests {
     fn named(name: &str) -> String {
         let id = AccountId::new(0, &Entropy::from_seed([1; 32]));
         let party = Party { id, name: name.to_owned(), title: String::new() };
-        let full = Account::of(&Book::Buyer(id), Some(party)).name;
+        let full = Account::of(&Book::Buyer(id), Some(&party)).name;
         let number = id.to_string().replace("acc_", "");
         full.strip_prefix("Liabilities:Buyers:").unwrap().strip_suffix(&number).unwrap().to_owned()
     }

@@ -52,7 +52,7 @@ pub struct Export {
     pub format: Format,
     /// The zone whose days are the days of the books.
     pub zone: Zone,
-    /// The currency of the market.
+    /// The currency of the market, the only one that its ledger has.
     pub currency: Currency,
     /// From this moment on, ms UTC: what was before is an opening balance. From the beginning when left out.
     pub from: Option<i64>,
@@ -185,17 +185,19 @@ impl Walk<'_> {
     async fn opening(&mut self, tx: &mut Tx, from: &str) -> Result<()> {
         let day = self.export.from.map(|at| self.export.zone.day(at)).unwrap_or_default();
         let mut after = String::new();
-        while let Some(page) = store::balances_after(tx, &after, Some(from), BOOKS_PAGE).await? {
-            after = page.end;
-            for store::Balance { book, party, currency, minor } in page.balances {
-                if minor != 0 {
-                    let side = Side { account: Account::of(&book, party), book, amount: Money::new(-minor, currency) };
+        loop {
+            let page = store::balances_after(tx, &after, Some(from), self.export.currency, BOOKS_PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = last.book.to_string();
+            for balance in page {
+                if let Some(minor) = balance.minor().filter(|minor| *minor != 0) {
+                    let amount = Money::new(-minor, self.export.currency);
+                    let side = Side { account: Account::of(&balance.book, balance.party.as_ref()), book: balance.book, amount };
                     self.layout.opening(&day, &side, &mut self.page);
                 }
             }
             self.hand_on()?;
         }
-        Ok(())
     }
 
     /// When the first transaction was.
@@ -219,17 +221,18 @@ impl Walk<'_> {
         // Books of one account stand together, for books sort by their kinds.
         let mut open: Option<(Account, Money)> = None;
         let mut after = String::new();
-        while let Some(page) = store::balances_after(tx, &after, until, BOOKS_PAGE).await? {
-            after = page.end;
-            for store::Balance { book, party, currency, minor } in page.balances {
-                let account = Account::of(&book, party);
+        loop {
+            let page = store::balances_after(tx, &after, until, self.export.currency, BOOKS_PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.book.to_string();
+            for balance in page {
+                let Some(minor) = balance.minor() else { continue };
+                let (account, amount) = (Account::of(&balance.book, balance.party.as_ref()), Money::new(-minor, self.export.currency));
                 open = match open.take() {
-                    Some((same, sum)) if same == account && sum.currency == currency => {
-                        Some((same, Money::new(sum.minor - minor, currency)))
-                    }
+                    Some((same, sum)) if same == account => Some((same, sum.plus(amount)?)),
                     other => {
                         self.close(days, other);
-                        Some((account, Money::new(-minor, currency)))
+                        Some((account, amount))
                     }
                 };
             }

@@ -127,60 +127,55 @@ impl PostingRow {
     }
 }
 
-/// What a book holds, by our own signs: in − out.
+/// A book with what came in and went out of it; nothing when it was never touched.
 pub(super) struct Balance {
     pub(super) book: Book,
     pub(super) party: Option<Party>,
-    pub(super) currency: Currency,
-    pub(super) minor: i64,
+    came_in: Option<i64>,
+    went_out: Option<i64>,
+}
+
+impl Balance {
+    /// What it holds by our own signs, in − out, minor units; `None` when it was never touched.
+    pub(super) fn minor(&self) -> Option<i64> {
+        match (self.came_in, self.went_out) {
+            (None, None) => None,
+            (came_in, went_out) => Some(came_in.unwrap_or(0) - went_out.unwrap_or(0)),
+        }
+    }
 }
 
 impl FromRow for Balance {
     fn from_row(row: &mut Row) -> Result<Self> {
         let read = |row: &mut Row| -> Result<Self> {
-            let (book, currency, minor) = (row.take()?, row.take()?, row.take()?);
+            let book = row.take()?;
             let party = party(&book, row.take()?, row.take()?);
-            Ok(Self { book, party, currency, minor })
+            Ok(Self { book, party, came_in: row.take()?, went_out: row.take()? })
         };
         read(row).map_err(|error| damaged(&error))
     }
 }
 
-/// A page of books with what they hold.
-pub(super) struct Balances {
-    /// The last book of the page.
-    pub(super) end: String,
-    pub(super) balances: Vec<Balance>,
-}
-
-/// The next `limit` books after `after`, folded from the postings of transactions before `until`; books that these never touched are left out.
-pub(super) async fn balances_after(tx: &mut Tx, after: &str, until: Option<&str>, limit: i64) -> Result<Option<Balances>> {
-    let until = until.unwrap_or(AFTER_ALL);
-    let ends = sql!(
-        "SELECT b.book FROM
+/// The next `limit` books after `after`, folded from the postings of transactions before `until` in one currency.
+///
+/// Each book is summed up by itself: a GROUP BY over all of them would hold every posting in memory.
+pub(super) async fn balances_after(tx: &mut Tx, after: &str, until: Option<&str>, currency: Currency, limit: i64) -> Result<Vec<Balance>> {
+    let select = sql!(
+        "SELECT b.book, a.name, a.title,
+                (SELECT CAST(SUM(p.amount_minor) AS BIGINT) FROM ledger_postings p JOIN ledger_transactions t ON t.id = p.transaction_id
+                  WHERE p.destination = b.book AND p.transaction_id < $3 AND t.currency = $4),
+                (SELECT CAST(SUM(p.amount_minor) AS BIGINT) FROM ledger_postings p JOIN ledger_transactions t ON t.id = p.transaction_id
+                  WHERE p.source = b.book AND p.transaction_id < $3 AND t.currency = $4)
+         FROM
            (SELECT * FROM
               (SELECT DISTINCT source AS book FROM ledger_postings WHERE source > $1 ORDER BY source LIMIT $2) s
             UNION
             SELECT * FROM
-              (SELECT DISTINCT destination AS book FROM ledger_postings WHERE destination > $1 ORDER BY destination LIMIT $2) d) b
-         ORDER BY b.book LIMIT $2"
-    );
-    let mut books: Vec<(String,)> = tx.all(ends, &[&after, &limit]).await?;
-    let Some((end,)) = books.pop() else { return Ok(None) };
-    let fold = sql!(
-        "SELECT b.book, b.currency, b.amount, a.name, a.title FROM
-           (SELECT m.book AS book, t.currency AS currency, CAST(SUM(m.amount) AS BIGINT) AS amount FROM
-              (SELECT p.destination AS book, p.transaction_id AS transaction_id, p.amount_minor AS amount FROM ledger_postings p
-                WHERE p.destination > $1 AND p.destination <= $2 AND p.transaction_id < $3
-               UNION ALL
-               SELECT p.source, p.transaction_id, -p.amount_minor FROM ledger_postings p
-                WHERE p.source > $1 AND p.source <= $2 AND p.transaction_id < $3) m
-            JOIN ledger_transactions t ON t.id = m.transaction_id
-            GROUP BY m.book, t.currency) b
+              (SELECT DISTINCT destination AS book FROM ledger_postings WHERE destination > $1 ORDER BY destination LIMIT $2) d
+            ORDER BY book LIMIT $2) b
          LEFT JOIN accounts a ON a.id = CASE WHEN b.book LIKE 'buyer:%' THEN SUBSTR(b.book, 7)
                                              WHEN b.book LIKE 'seller-%' THEN SUBSTR(b.book, 16) ELSE '' END
-         ORDER BY b.book, b.currency"
+         ORDER BY b.book"
     );
-    let balances = tx.all(fold, &[&after, &end, &until]).await?;
-    Ok(Some(Balances { end, balances }))
+    tx.all(select, &[&after, &limit, &until.unwrap_or(AFTER_ALL), &currency]).await
 }

@@ -1,6 +1,6 @@
 //! What is said of a transaction: whom it concerns, and what it was. Pure.
 
-use kernel::Zone;
+use kernel::{Money, Zone};
 
 use super::chart::{Account, Party};
 use super::store::{Posting, Transaction};
@@ -13,13 +13,13 @@ pub(super) fn entry(row: Transaction, zone: &Zone) -> Entry {
     let note = note(&row);
     let sides = row.postings.into_iter().flat_map(|posting| {
         let Posting { source, source_party, destination, destination_party, amount } = posting;
-        let side = |book: Book, party, minor| Side {
+        let side = |book: Book, party: Option<&Party>, minor| Side {
             account: Account::of(&book, party),
             book,
-            amount: kernel::Money::new(minor, amount.currency),
+            amount: Money::new(minor, amount.currency),
         };
         // What leaves one of our books is a debit there.
-        [side(destination, destination_party, -amount.minor), side(source, source_party, amount.minor)]
+        [side(destination, destination_party.as_ref(), -amount.minor), side(source, source_party.as_ref(), amount.minor)]
     });
     Entry {
         id: row.id,
