@@ -76,11 +76,13 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         self.writer = channel().0;
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        let here = std::thread::current().id();
+        // The last handle may be dropped by a closure on one of these threads, which cannot wait for itself, nor for one that waits for it.
+        if self.threads.iter().any(|thread| thread.thread().id() == here) {
+            return;
+        }
         for thread in self.threads.drain(..) {
-            // The last handle may be dropped by a closure on one of these threads, which cannot wait for itself.
-            if thread.thread().id() != std::thread::current().id() {
-                let _ = thread.join();
-            }
+            let _ = thread.join();
         }
     }
 }
@@ -125,7 +127,10 @@ where
     }
 
     fn answer(self: Box<Self>, committed: std::result::Result<(), &Error>) {
-        let outcome = match (self.outcome, committed) {
+        let Self { work, outcome, reply } = *self;
+        // It may hold a handle of the database, which must not be the last: the caller's is, who hears only after this.
+        drop(work);
+        let outcome = match (outcome, committed) {
             // A closure that failed has its own reason, which is better than that of the batch.
             (Some(Err(own)), _) => Err(own),
             (Some(Ok(value)), Ok(())) => Ok(value),
@@ -134,7 +139,7 @@ where
             (None, Ok(())) => Err(Error::broken("a closure was never run")),
         };
         // The caller may have gone away; the transaction stands all the same.
-        let _ = self.reply.send(outcome);
+        let _ = reply.send(outcome);
     }
 }
 

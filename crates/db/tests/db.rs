@@ -241,12 +241,13 @@ async fn a_lane_that_is_full_hides_no_other_however_much_waits_in_it() {
         let leases = db.write(async move |tx| jobs::claim(tx, 10_000, wall, 60, "w", 64, lane_max).await).await.unwrap();
         leases.into_iter().map(|lease| lease.job.lane).collect::<Vec<_>>()
     };
-    assert_eq!(claim(1_000, 8).await, ["slow"; 8]);
-    assert_eq!(claim(1_010, 8).await, ["sound"]);
+    let mut first = claim(1_000, 8).await;
+    first.extend(claim(1_010, 8).await);
+    assert_eq!(first, [["slow"; 8].as_slice(), &["sound"]].concat());
     assert!(claim(1_020, 8).await.is_empty());
     // A lane that may hold more has room again, and one whose holder has died.
     assert_eq!(claim(1_030, 10).await, ["slow"; 2]);
-    assert_eq!(claim(1_061, 8).await, ["slow"; 6]);
+    assert_eq!(claim(1_061, 8).await, [["slow"; 6].as_slice(), &["sound"]].concat());
 }
 
 #[tokio::test]

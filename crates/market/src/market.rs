@@ -179,6 +179,12 @@ impl Market {
     }
 }
 
+/// What the database says of itself, such as its `mode`; none before a market was made in it.
+pub(crate) async fn fact(tx: &mut Tx, name: &'static str) -> Result<Option<String>> {
+    let found = tx.find::<(String,)>(sql!("SELECT value FROM market_facts WHERE name = $1"), &[&name]).await?;
+    Ok(found.map(|(value,)| value))
+}
+
 /// The fact that proves a master key, and what is sealed in it.
 const KEY_PROOF: &str = "master_key_proof";
 
@@ -211,8 +217,7 @@ pub async fn market_id(db: &Db) -> Result<Option<String>> {
 }
 
 async fn proof(db: &Db) -> Result<Option<String>> {
-    let found = db.read(async |tx| tx.find::<(String,)>(sql!("SELECT value FROM market_facts WHERE name = $1"), &[&KEY_PROOF]).await);
-    Ok(found.await?.map(|(proof,)| proof))
+    db.read(async |tx| fact(tx, KEY_PROOF).await).await
 }
 
 /// Writes a fact into a new database; refuses to open one where it is another.

@@ -6,13 +6,13 @@
 //!
 //! Leaves out what was done after the copy was made: nobody here knows of it.
 
-use db::{Db, Result, Tx, jobs, sql};
+use db::{Db, Result, Tx, jobs};
 use kernel::{Actor, Ctx, Entropy, Locale, RequestId};
 use serde_json::json;
 
 use crate::clock::Clock;
 use crate::machine::MachineTime;
-use crate::market::Mode;
+use crate::market::{self, Mode};
 use crate::{accounts, audit};
 
 /// What was put right.
@@ -31,8 +31,7 @@ pub struct Settled {
 /// Those of the database.
 pub async fn settle(db: &Db, entropy: &Entropy, copied_at: i64) -> Result<Settled> {
     let wall = MachineTime::real().now();
-    let mode = sql!("SELECT value FROM market_facts WHERE name = 'mode'");
-    let Some((mode,)) = db.read(async |tx| tx.find::<(String,)>(mode, &[]).await).await? else {
+    let Some(mode) = db.read(async |tx| market::fact(tx, "mode").await).await? else {
         return Ok(Settled { jobs_released: 0, sessions_ended: 0 });
     };
     let clock = if mode == Mode::Sandbox.word() { Clock::Sandbox } else { Clock::Wall };

@@ -258,6 +258,7 @@ async fn signed_ledger() -> TestMarket {
 
 async fn damaged(damage: &str) -> Vec<Problem> {
     let test = signed_ledger().await;
+    test.is_not_reckoned();
     let texts: Vec<String> = damage.split(';').map(|text| text.trim().to_owned()).collect();
     let tamper = async move |tx: &mut db::Tx| {
         for text in &texts {
@@ -312,6 +313,7 @@ async fn a_changed_transaction_is_named_once_though_the_tree_and_the_heads_cover
         test.market.db().read(select).await.unwrap().pop().unwrap()
     };
     let test = signed_ledger().await;
+    test.is_not_reckoned();
     let named = id(&test).await;
     let change = format!("UPDATE ledger_transactions SET reference = 'dep_2' WHERE id = {fourth}");
     test.market.db().write(async move |tx| tx.run_text(&change).await.map(drop)).await.unwrap();
@@ -330,6 +332,7 @@ async fn a_changed_transaction_is_named_once_though_the_tree_and_the_heads_cover
 #[tokio::test]
 async fn a_public_key_that_was_changed_is_named_and_signs_nothing() {
     let test = signed_ledger().await;
+    test.is_not_reckoned();
     let change = "UPDATE ledger_keys SET public_key = 'x' || public_key";
     test.market.db().write(async move |tx| tx.run_text(change).await.map(drop)).await.unwrap();
     let problems = verify(&test.market).await.problems;

@@ -199,6 +199,7 @@ rule-one-seller = must all be of one seller; place an order for each seller
 ## Words for states
 
 state-pending_payment = awaiting payment
+state-pending_review = awaiting review
 state-processing = processing
 state-completed = completed
 state-cancelled = cancelled

@@ -199,6 +199,7 @@ rule-one-seller = 须属于同一商家，请按商家分别下单
 ## 状态
 
 state-pending_payment = 待支付
+state-pending_review = 待审核
 state-processing = 处理中
 state-completed = 已完成
 state-cancelled = 已取消

@@ -611,4 +611,5 @@ async fn an_order_a_statement_and_a_payout_are_proven_to_whom_they_concern() {
     assert!(check(&grown, key) > 0);
     assert_eq!(fair.app.get("/api/v1/ledger/growth?first=0").await.code(), "not-found");
     assert_eq!(fair.app.get("/api/v1/ledger/growth").await.code(), "parameter-invalid");
+    shop.finish().await;
 }

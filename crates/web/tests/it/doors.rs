@@ -187,6 +187,16 @@ const UNPAGED: &[(&str, &str)] = &[
     ("quote_purchase", FIFTY_LINES),
     ("quote_change", FIFTY_LINES),
     ("quote_renewal", FIFTY_LINES),
+    ("approve_refund", FIFTY_LINES),
+    ("refuse_refund", FIFTY_LINES),
+    ("refund_unconfirmed_order", FIFTY_LINES),
+    ("prove_order", ONE_PROOF),
+    ("prove_seller_order", ONE_PROOF),
+    ("prove_any_order", ONE_PROOF),
+    ("prove_statement", ONE_PROOF),
+    ("prove_own_statement", ONE_PROOF),
+    ("prove_payout", ONE_PROOF),
+    ("prove_own_payout", ONE_PROOF),
     ("show_product", ONE_PRODUCT),
     ("show_own_product", ONE_PRODUCT),
     ("update_draft", ONE_PRODUCT),
@@ -202,6 +212,7 @@ const UNPAGED: &[(&str, &str)] = &[
     ("show_instance", "an answer of a seller's server has a largest size"),
 ];
 const FIFTY_LINES: &str = "an order has fifty lines at most";
+const ONE_PROOF: &str = "a proof is one document, of the few transactions of an order or a statement";
 const ONE_PRODUCT: &str = "a product has a largest number of editions, SKUs and prices";
 
 /// Some filters; that of a list is lost easily, for the program works without its description.

@@ -266,6 +266,56 @@ async fn a_subscription_lives(shop: &Shop, subscription: &str) {
     shop.days(0).await;
 }
 
+/// Returns that wait for the operator, and a renewal that the seller never confirmed.
+async fn returns_are_decided(shop: &Shop, subscription: &str) {
+    let app = &shop.fair.app;
+    let (buyer, operator) = (Guest { app, token: &shop.buyer }, Guest { app, token: &shop.fair.operator });
+    let money = json!({
+        "account_id": shop.buyer_person.account.id, "amount": { "minor": 20_000_000, "currency": "CNY" }, "bank_reference": "R2",
+    });
+    operator.posts("/operator/deposits", money).await;
+    let sku = &shop.product["editions"][0]["skus"][0]["id"];
+    let items = json!({ "items": [{ "sku_id": sku, "period": { "unit": "month", "count": 11 }, "quantity": 500 }] });
+    for (key, decision, body) in [("large1", "approve-refund", json!({})), ("large2", "refuse-refund", json!({ "reason": "in use" }))] {
+        let number = shop.once("/orders", &shop.buyer, key, &items).await.body["number"].as_str().unwrap().to_owned();
+        buyer.posts(&format!("/orders/{number}/pay"), json!({})).await;
+        shop.days(0).await;
+        let asked = buyer.posts(&format!("/orders/{number}/refund"), json!({})).await.body.clone();
+        assert_eq!(asked["state"], "pending_review", "{asked}");
+        operator.posts(&format!("/operator/orders/{}/{decision}", asked["number"].as_str().unwrap()), body).await;
+        shop.days(0).await;
+    }
+    shop.server.behave(Behaviour::Dead).await;
+    let period = json!({ "period": { "unit": "month", "count": 1 } });
+    let renewal = shop.once(&format!("/subscriptions/{subscription}/renew"), &shop.buyer, "again", &period).await;
+    let number = renewal.body["number"].as_str().unwrap().to_owned();
+    buyer.posts(&format!("/orders/{number}/pay"), json!({})).await;
+    shop.days(1).await;
+    operator.posts(&format!("/operator/orders/{number}/refund"), json!({})).await;
+    shop.server.recover().await;
+    shop.days(0).await;
+}
+
+/// What the ledger holds is proven to whom it concerns.
+async fn everything_is_proven(shop: &Shop, order: &str) {
+    let app = &shop.fair.app;
+    let (buyer, seller, operator) =
+        (Guest { app, token: &shop.buyer }, Guest { app, token: &shop.fair.seller }, Guest { app, token: &shop.fair.operator });
+    shop.days(1).await;
+    buyer.gets("/ledger/keys").await;
+    let heads = buyer.gets("/ledger/heads").await;
+    buyer.gets("/ledger/heads/newest").await;
+    buyer.gets(&format!("/ledger/growth?first={}", heads.body["items"][1]["size"])).await;
+    for (who, side) in [(&buyer, ""), (&seller, "/seller"), (&operator, "/operator")] {
+        who.gets(&format!("{side}/orders/{order}/proof")).await;
+    }
+    let statement = id(&first(&operator.gets("/operator/statements?state=paid").await));
+    for (who, side) in [(&seller, "/seller"), (&operator, "/operator")] {
+        who.gets(&format!("{side}/statements/{statement}/proof")).await;
+        who.gets(&format!("{side}/statements/{statement}/payout/proof")).await;
+    }
+}
+
 async fn everything_is_settled(shop: &Shop, order: &str) {
     let app = &shop.fair.app;
     let (buyer, seller, operator) =
@@ -321,7 +371,9 @@ async fn every_door_opens_to_who_may_pass_and_has_what_is_needed() {
     a_product_lives_and_ends(&shop).await;
     let (order, subscription) = orders_are_placed(&shop).await;
     a_subscription_lives(&shop, &subscription).await;
+    returns_are_decided(&shop, &subscription).await;
     everything_is_settled(&shop, &order).await;
+    everything_is_proven(&shop, &order).await;
 
     let doors = doors(&shop.fair.app.get("/openapi.json").await.body);
     let done = shop.fair.app.done.lock().unwrap().clone();

@@ -80,7 +80,7 @@ impl Fair {
     pub(crate) fn content(address: &Value) -> Value {
         let sku = json!({
             "names": { "zh": "标准", "en": "Standard" },
-            "quantity": { "min": 1, "max": 100, "step": 1, "unit": { "zh": "用户", "en": "user" } },
+            "quantity": { "min": 1, "max": 500, "step": 1, "unit": { "zh": "用户", "en": "user" } },
             "prices": [{ "unit": "month", "amount_minor": 1_000 }, { "unit": "year", "amount_minor": 10_000 }],
         });
         let edition = json!({

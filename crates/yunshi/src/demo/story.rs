@@ -381,6 +381,37 @@ impl<'a> Story<'a> {
         Ok(Some((buyer, placed.number)))
     }
 
+    /// Somebody buys so much that its return waits for the operator.
+    async fn buy_a_lot(&mut self) -> Result<Option<(Person, String)>> {
+        let Some(buyer) = self.dice.pick(&self.buyers).copied() else { return Ok(None) };
+        let period = Some(Period { unit: PeriodUnit::Year, count: 1 });
+        let healthy = |cell: &&Cell| cell.mode == ChargingMode::Period && cell.shop != failing() && cell.shop != SLOW;
+        let lots: Vec<PurchaseItem> = self
+            .cells
+            .iter()
+            .filter(healthy)
+            .map(|cell| PurchaseItem { sku_id: cell.sku, period, quantity: cell.quantity.max, renewal: None })
+            .collect();
+        for item in lots {
+            let placed = self
+                .act(buyer, async move |tx, ctx, market| {
+                    let items = std::slice::from_ref(&item);
+                    let quote = orders::quote_purchase(tx, market.edition(), buyer.account, items).await?;
+                    if quote.total_minor <= market.edition().refund_large_minor {
+                        return Ok(None);
+                    }
+                    orders::place(tx, ctx, market.edition(), buyer.account, items, None).await.map(Some)
+                })
+                .await;
+            if let Some(Some(order)) = unless_refused(placed)? {
+                self.pay(buyer, order.number.clone()).await?;
+                self.settle_down().await?;
+                return Ok(Some((buyer, order.number)));
+            }
+        }
+        Ok(None)
+    }
+
     fn period(&self) -> Period {
         let (unit, count) = match self.dice.below(10) {
             0..=4 => (PeriodUnit::Month, 1),
@@ -546,13 +577,14 @@ impl<'a> Story<'a> {
             self.pay(*buyer, number.clone()).await?;
             self.settle_down().await?;
         }
+        let large = self.buy_a_lot().await?;
         self.until(end).await?;
         self.place(None).await?;
         // A seller who builds an instance for half an hour, and one whose server does not answer at this moment: what they are asked for is
         // under way when the story ends.
         self.place_and_pay(Some(SLOW)).await?;
         self.shops.set_down(failing(), true);
-        if let Some((buyer, number)) = returned {
+        for (buyer, number) in returned.into_iter().chain(large) {
             let order = self.act(buyer, async move |tx, _, _| orders::get(tx, &number).await).await?;
             for id in order.lines.iter().filter_map(|line| line.subscription_id) {
                 self.give_back(id).await?;

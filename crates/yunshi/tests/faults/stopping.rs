@@ -44,15 +44,16 @@ async fn a_request_that_has_begun_is_answered_and_then_the_server_ends_well() {
 
     // The answer to this needs the seller, who takes their time.
     fair.server.forget_calls();
-    fair.server.on(Activity::QueryInstance, Behaviour::Slow(Duration::from_millis(1_500)));
-    let asking = tokio::spawn(async move { client.get(&format!("/subscriptions/{subscription}/instance")).await });
-    called(&fair, Activity::QueryInstance).await;
+    fair.server.on(Activity::ChangeInstanceCheck, Behaviour::Slow(Duration::from_millis(1_500)));
+    let two = json!({ "period": { "unit": "month", "count": 1 }, "quantity": 2 });
+    let asking = tokio::spawn(async move { client.post(&format!("/subscriptions/{subscription}/renew"), "r", &two).await });
+    called(&fair, Activity::ChangeInstanceCheck).await;
     server.signal(Signal::TERM);
     server.says("stopping").await;
     let begun = Instant::now();
     let answer = asking.await.unwrap();
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert!(answer.body["user_name"].is_string(), "{answer:?}");
+    assert_eq!(answer.status, 201, "{answer:?}");
+    assert_eq!(answer.body["kind"], "RENEW", "{answer:?}");
     assert_eq!(server.end().await.code(), Some(0));
     assert!(begun.elapsed() < SUPERVISOR_WAITS);
     assert!(TcpStream::connect(url.trim_start_matches("http://")).is_err(), "the doors are shut");
