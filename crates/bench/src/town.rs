@@ -17,8 +17,6 @@ use crate::seed::{self, Tell};
 
 /// The master key of every measured market; nothing in it is worth hiding.
 const MASTER_KEY: [u8; 32] = [7; 32];
-/// Connections to PostgreSQL, of the measuring process and of the server each.
-pub(crate) const CONNECTIONS: usize = 32;
 /// A buyer who can be measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Buyer {
@@ -96,6 +94,8 @@ pub(crate) struct Ground {
     pub(crate) folder: std::path::PathBuf,
     /// What everything comes from.
     pub(crate) seed: u64,
+    /// Connections to the database, of this process and of the server each.
+    pub(crate) connections: usize,
 }
 
 impl Ground {
@@ -118,7 +118,7 @@ impl Town {
             None => Scratch::in_folder(&ground.folder, MIGRATIONS).await?,
             Some(server) => Scratch::on_server(server.clone(), MIGRATIONS).await?,
         };
-        let options = Options { durability: Durability::Full, connections: CONNECTIONS, ..scratch.options.clone() };
+        let options = Options { durability: Durability::Full, connections: ground.connections, ..scratch.options.clone() };
         let market = open(Db::open(options.clone()).await?, ground.entropy(1)).await?;
         let (buyers, goods) = seed::fill(&market, ground, size, url_of, tell).await?;
         let folder = folder_in(&ground.folder)?;
@@ -138,7 +138,7 @@ impl Town {
             Some(server) => Location::Postgres(server.clone()),
         };
         // Nothing is lost that a second run would not make again.
-        let options = Options { durability: Durability::Relaxed, connections: CONNECTIONS, ..Options::new(location.clone()) };
+        let options = Options { durability: Durability::Relaxed, connections: ground.connections, ..Options::new(location.clone()) };
         let db = Db::open(options).await?;
         db.migrate(MIGRATIONS).await?;
         let market = open(db, ground.entropy(1)).await?;
@@ -158,7 +158,7 @@ impl Town {
             std::fs::read(&register).with_context(|| format!("there is no data set in {}; yunshi bench seed makes one", data.display()))?;
         let Register { database, buyers, goods } = serde_json::from_slice(&text)?;
         let location: Location = database.parse().map_err(anyhow::Error::msg)?;
-        let options = Options { durability: Durability::Full, connections: CONNECTIONS, ..Options::new(location) };
+        let options = Options { durability: Durability::Full, connections: ground.connections, ..Options::new(location) };
         // Another stream than the one that made it: its ids would be made again.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let market = open(Db::open(options.clone()).await?, Ground { seed: now.into(), ..ground.clone() }.entropy(3)).await?;
@@ -182,7 +182,7 @@ impl Town {
     /// to a worker.
     #[must_use]
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
-        settings(&self.options.location)
+        settings(&self.options)
     }
 }
 
@@ -197,15 +197,15 @@ fn database_url(location: &Location) -> String {
     }
 }
 
-/// The settings with which the real program serves a market at `location`.
+/// The settings with which the real program serves a market that is opened so.
 #[must_use]
-pub(crate) fn settings(location: &Location) -> Vec<(String, String)> {
-    let url = database_url(location);
+pub(crate) fn settings(options: &Options) -> Vec<(String, String)> {
+    let url = database_url(&options.location);
     let no_limit = "1000000";
     let setting = |name: &str, value: &str| (format!("YUNSHI_{name}"), value.to_owned());
     vec![
         setting("DATABASE_URL", &url),
-        setting("DATABASE_CONNECTIONS", &CONNECTIONS.to_string()),
+        setting("DATABASE_CONNECTIONS", &options.connections.to_string()),
         setting("MODE", "production"),
         setting("MASTER_KEY", &hex::encode(MASTER_KEY)),
         setting("REQUESTS_PER_SECOND", no_limit),
