@@ -244,7 +244,7 @@ pub async fn run(args: &BenchArgs, program: PathBuf, tell: Arc<dyn Fn(&str) + Se
     let mut reports = Vec::new();
     for args in single(args) {
         let plan = Plan::new(&args, program.clone(), tell.clone())?;
-        plan.tell(&format!("{} on {}", word(args.workload), word(args.engine)));
+        plan.tell(&format!("{} on {}", word(&args.workload), word(&args.engine)));
         let report = match args.workload {
             Workload::Seed => seed_data(&plan).await?,
             Workload::W1 => w1::run(&plan).await?,
@@ -277,7 +277,7 @@ fn single(args: &BenchArgs) -> Vec<BenchArgs> {
 }
 
 /// The word that is typed for a choice.
-fn word(choice: impl ValueEnum) -> String {
+fn word(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

@@ -225,3 +225,27 @@ pub(crate) async fn open(db: Db, entropy: Entropy) -> anyhow::Result<Market> {
     let setup = Setup { db, mode: Mode::Production, edition, master_key: MASTER_KEY, entropy, outbound };
     Ok(Market::open(setup).await?)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_town_that_stays_is_made_once_and_opened_as_it_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ground, data) =
+            (Ground { server: None, folder: folder.path().to_owned(), seed: 1, connections: 2 }, folder.path().join("data"));
+        let size = Size { buyers: 2, sellers: 1, listings: 3, accounts: 1, subscriptions: 2 };
+        Town::found(&ground, &data, size, &|_| ()).await.unwrap();
+        let again = Town::found(&ground, &data, size, &|_| ()).await.unwrap_err();
+        assert!(again.to_string().contains("there is a data set"), "{again}");
+
+        let town = Town::open(&ground, &data).await.unwrap();
+        assert_eq!((town.buyers.len(), town.goods.len()), (2, 3));
+        assert_eq!(town.options().durability, Durability::Full, "what is measured waits for the disk, however it was made");
+        let accounts = town.market.db().read(async |tx| tx.run_text("SELECT CAST(COUNT(*) AS TEXT) FROM accounts").await).await.unwrap();
+        assert_eq!(accounts, ["5"], "the operator, a seller, two buyers and another");
+        assert!(Town::open(&ground, folder.path()).await.unwrap_err().to_string().contains("yunshi bench seed"));
+    }
+}
