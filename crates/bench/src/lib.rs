@@ -82,6 +82,9 @@ pub struct BenchArgs {
     /// How many clients at the same time [default: 8,64; with PostgreSQL 8,32,64].
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub clients: Vec<u16>,
+    /// How many connections to the database each process has; the program's usual number.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub connections: u16,
     /// The share of the full data to make, in per cent.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..=100))]
     pub scale: u64,
@@ -125,7 +128,7 @@ impl Plan {
         let server = args.database_url.clone().filter(|_| args.engine == EngineChoice::Postgres);
         Ok(Self {
             program,
-            ground: Ground { server, folder, seed: args.seed },
+            ground: Ground { server, folder, seed: args.seed, connections: usize::from(args.connections) },
             length: Duration::from_secs(args.seconds),
             rounds: args.rounds,
             clients: clients.iter().copied().map(usize::from).collect(),
@@ -187,7 +190,7 @@ impl Plan {
 
     fn settings(&self) -> Map<String, Value> {
         let settings = json!({
-            "seconds": self.length.as_secs(), "rounds": self.rounds, "clients": self.clients, "scale": self.scale, "seed": self.ground.seed,
+            "seconds": self.length.as_secs(), "rounds": self.rounds, "clients": self.clients, "scale": self.scale, "seed": self.ground.seed, "connections": self.ground.connections,
         });
         settings.as_object().cloned().unwrap_or_default()
     }
@@ -241,7 +244,7 @@ pub async fn run(args: &BenchArgs, program: PathBuf, tell: Arc<dyn Fn(&str) + Se
     let mut reports = Vec::new();
     for args in single(args) {
         let plan = Plan::new(&args, program.clone(), tell.clone())?;
-        plan.tell(&format!("{} on {}", word(args.workload), word(args.engine)));
+        plan.tell(&format!("{} on {}", word(&args.workload), word(&args.engine)));
         let report = match args.workload {
             Workload::Seed => seed_data(&plan).await?,
             Workload::W1 => w1::run(&plan).await?,
@@ -274,7 +277,7 @@ fn single(args: &BenchArgs) -> Vec<BenchArgs> {
 }
 
 /// The word that is typed for a choice.
-fn word(choice: impl ValueEnum) -> String {
+fn word(choice: &impl ValueEnum) -> String {
     choice.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 

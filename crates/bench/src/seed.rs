@@ -365,7 +365,7 @@ mod tests {
             town::open(Db::open(Options { connections: 4, ..scratch.options.clone() }).await.unwrap(), kernel::Entropy::from_seed([1; 32]))
                 .await
                 .unwrap();
-        let ground = Ground { server: None, folder: std::env::temp_dir(), seed: 1 };
+        let ground = Ground { server: None, folder: std::env::temp_dir(), seed: 1, connections: 4 };
         let size = Size { buyers: 3, sellers: 2, listings: 5, accounts: 4, subscriptions: 12 };
         let (buyers, goods) = fill(&market, &ground, size, |n| format!("http://127.0.0.1:9/{n}"), &|_| ()).await.unwrap();
         assert_eq!((buyers.len(), goods.len()), (3, 5));

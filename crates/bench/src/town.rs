@@ -17,8 +17,6 @@ use crate::seed::{self, Tell};
 
 /// The master key of every measured market; nothing in it is worth hiding.
 const MASTER_KEY: [u8; 32] = [7; 32];
-/// Connections to PostgreSQL, of the measuring process and of the server each.
-pub(crate) const CONNECTIONS: usize = 32;
 /// A buyer who can be measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Buyer {
@@ -96,6 +94,8 @@ pub(crate) struct Ground {
     pub(crate) folder: std::path::PathBuf,
     /// What everything comes from.
     pub(crate) seed: u64,
+    /// Connections to the database, of this process and of the server each.
+    pub(crate) connections: usize,
 }
 
 impl Ground {
@@ -118,7 +118,7 @@ impl Town {
             None => Scratch::in_folder(&ground.folder, MIGRATIONS).await?,
             Some(server) => Scratch::on_server(server.clone(), MIGRATIONS).await?,
         };
-        let options = Options { durability: Durability::Full, connections: CONNECTIONS, ..scratch.options.clone() };
+        let options = Options { durability: Durability::Full, connections: ground.connections, ..scratch.options.clone() };
         let market = open(Db::open(options.clone()).await?, ground.entropy(1)).await?;
         let (buyers, goods) = seed::fill(&market, ground, size, url_of, tell).await?;
         let folder = folder_in(&ground.folder)?;
@@ -138,7 +138,7 @@ impl Town {
             Some(server) => Location::Postgres(server.clone()),
         };
         // Nothing is lost that a second run would not make again.
-        let options = Options { durability: Durability::Relaxed, connections: CONNECTIONS, ..Options::new(location.clone()) };
+        let options = Options { durability: Durability::Relaxed, connections: ground.connections, ..Options::new(location.clone()) };
         let db = Db::open(options).await?;
         db.migrate(MIGRATIONS).await?;
         let market = open(db, ground.entropy(1)).await?;
@@ -158,7 +158,7 @@ impl Town {
             std::fs::read(&register).with_context(|| format!("there is no data set in {}; yunshi bench seed makes one", data.display()))?;
         let Register { database, buyers, goods } = serde_json::from_slice(&text)?;
         let location: Location = database.parse().map_err(anyhow::Error::msg)?;
-        let options = Options { durability: Durability::Full, connections: CONNECTIONS, ..Options::new(location) };
+        let options = Options { durability: Durability::Full, connections: ground.connections, ..Options::new(location) };
         // Another stream than the one that made it: its ids would be made again.
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.subsec_nanos());
         let market = open(Db::open(options.clone()).await?, Ground { seed: now.into(), ..ground.clone() }.entropy(3)).await?;
@@ -182,7 +182,7 @@ impl Town {
     /// to a worker.
     #[must_use]
     pub(crate) fn settings(&self) -> Vec<(String, String)> {
-        settings(&self.options.location)
+        settings(&self.options)
     }
 }
 
@@ -197,15 +197,15 @@ fn database_url(location: &Location) -> String {
     }
 }
 
-/// The settings with which the real program serves a market at `location`.
+/// The settings with which the real program serves a market that is opened so.
 #[must_use]
-pub(crate) fn settings(location: &Location) -> Vec<(String, String)> {
-    let url = database_url(location);
+pub(crate) fn settings(options: &Options) -> Vec<(String, String)> {
+    let url = database_url(&options.location);
     let no_limit = "1000000";
     let setting = |name: &str, value: &str| (format!("YUNSHI_{name}"), value.to_owned());
     vec![
         setting("DATABASE_URL", &url),
-        setting("DATABASE_CONNECTIONS", &CONNECTIONS.to_string()),
+        setting("DATABASE_CONNECTIONS", &options.connections.to_string()),
         setting("MODE", "production"),
         setting("MASTER_KEY", &hex::encode(MASTER_KEY)),
         setting("REQUESTS_PER_SECOND", no_limit),
@@ -224,4 +224,28 @@ pub(crate) async fn open(db: Db, entropy: Entropy) -> anyhow::Result<Market> {
     let edition = Edition::defaults(EditionKind::Cn);
     let setup = Setup { db, mode: Mode::Production, edition, master_key: MASTER_KEY, entropy, outbound };
     Ok(Market::open(setup).await?)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_town_that_stays_is_made_once_and_opened_as_it_was_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ground, data) =
+            (Ground { server: None, folder: folder.path().to_owned(), seed: 1, connections: 2 }, folder.path().join("data"));
+        let size = Size { buyers: 2, sellers: 1, listings: 3, accounts: 1, subscriptions: 2 };
+        Town::found(&ground, &data, size, &|_| ()).await.unwrap();
+        let again = Town::found(&ground, &data, size, &|_| ()).await.unwrap_err();
+        assert!(again.to_string().contains("there is a data set"), "{again}");
+
+        let town = Town::open(&ground, &data).await.unwrap();
+        assert_eq!((town.buyers.len(), town.goods.len()), (2, 3));
+        assert_eq!(town.options().durability, Durability::Full, "what is measured waits for the disk, however it was made");
+        let accounts = town.market.db().read(async |tx| tx.run_text("SELECT CAST(COUNT(*) AS TEXT) FROM accounts").await).await.unwrap();
+        assert_eq!(accounts, ["5"], "the operator, a seller, two buyers and another");
+        assert!(Town::open(&ground, folder.path()).await.unwrap_err().to_string().contains("yunshi bench seed"));
+    }
 }

@@ -3,7 +3,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context;
 use db::probe;
@@ -50,7 +49,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     }
     server.stop().await?;
     let (mut figures, quiet) = rounds.finish();
-    figures.push(figure("one order", "of the database's thread", Role::Measured, Unit::Micros, alone));
+    figures.push(figure("one order", RUN, Role::Measured, Unit::Micros, alone));
     let mut report = Report {
         workload: "w1".to_owned(),
         title: "orders placed and paid".to_owned(),
@@ -71,6 +70,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
 const HTTP: &str = "over HTTP";
 const IN_PROCESS: &str = "in process";
 const RAW: &str = "commits of one row";
+const RUN: &str = "processor time of the database's thread";
 const HALF: &str = "at half load";
 
 struct Bench<'a> {
@@ -147,24 +147,32 @@ impl Bench<'_> {
         Ok(Slice { count: u64::try_from(latencies_us.len())?, took: commits.took, latencies_us })
     }
 
-    /// What an order takes of the thread that runs it, µs: many in one transaction, one commit.
+    /// What an order takes of the processor on the thread that runs it, µs: many in one transaction, one commit. On SQLite that is all of the work;
+    /// on PostgreSQL the server's part is not in it.
     async fn alone(&self, round: u64) -> anyhow::Result<u64> {
         let (buyers, goods, market) = (self.town.buyers.clone(), self.town.goods.clone(), self.town.market.clone());
         let db = market.db().clone();
         let took = db
             .write(async move |tx| {
-                let begun = Instant::now();
+                let begun = thread_time();
                 for nth in 0..ALONE {
                     let (buyer, good) = chosen(&buyers, &goods, 0, nth);
                     let key = format!("alone-{round}-{nth}");
                     let number = place(tx, &market, &buyer, &good, &key).await?;
                     pay(tx, &market, &buyer, &number, &key).await?;
                 }
-                Ok(begun.elapsed())
+                Ok(thread_time() - begun)
             })
             .await?;
-        Ok(stats::micros(took) / ALONE)
+        Ok(took / ALONE)
     }
+}
+
+/// What this thread has used of its processor, µs.
+fn thread_time() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let (seconds, nanos) = (u64::try_from(time.tv_sec).unwrap_or(0), u64::try_from(time.tv_nsec).unwrap_or(0));
+    seconds * 1_000_000 + nanos / 1_000
 }
 
 fn clients_of(clients: usize) -> String {
@@ -260,6 +268,6 @@ fn claims(plan: &Plan, report: &Report) -> Vec<Claim> {
     let p99 = report.figures.iter().find(|figure: &&Figure| figure.name == HALF).and_then(|figure| figure.p99_us).unwrap_or(0);
     claims.push(Claim::at_most("p99 of an order at half load", Unit::Micros, 10_000, p99));
     claims.push(Claim::at_least("of Vendure's 10 orders a second", Unit::Times, 300_000, stats::permille(top, VENDURE)));
-    claims.push(Claim::at_most("to run an order (stretch)", Unit::Micros, 60, report.median("one order", "of the database's thread")));
+    claims.push(Claim::at_most("to run an order (stretch)", Unit::Micros, 60, report.median("one order", RUN)));
     claims
 }

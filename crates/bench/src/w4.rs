@@ -26,7 +26,7 @@ const SIZE: Size = Size { buyers: 1_000, sellers: 1_000, listings: 1_000, accoun
 /// Calls queued in one transaction.
 const BATCH: usize = 200;
 /// Calls at the same time, of the worker and of the plain loop.
-const CONCURRENCY: usize = 64;
+const CONCURRENCY: usize = 128;
 /// How often it is looked whether everything was done.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// The worker must come to an end in this time.

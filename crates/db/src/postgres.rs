@@ -12,7 +12,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, R
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join, join_all};
 use kernel::{Scalar, ToScalar};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{RwLock, Semaphore, mpsc, oneshot};
 use tokio_postgres::Config;
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{IsNull, ToSql, Type};
@@ -29,6 +29,8 @@ pub(crate) type Client = Object;
 const THREADS: usize = 2;
 /// How often a transaction that met another one is tried.
 const TRIES_MAX: u32 = 24;
+/// After so many tries a transaction runs alone in this process: many that meet all the time would only undo each other.
+const TRIES_TOGETHER_MAX: u32 = 3;
 /// How long a closure waits for a free connection.
 const POOL_WAIT: Duration = Duration::from_secs(20);
 
@@ -45,6 +47,8 @@ pub(crate) struct Postgres {
     at_commit: AtCommit,
     /// One for each closure that waits or runs.
     places: Arc<Semaphore>,
+    /// Held by every transaction together with the others, and by one that has met others too often alone.
+    company: Arc<RwLock<()>>,
 }
 
 impl Postgres {
@@ -91,7 +95,7 @@ impl Postgres {
             threads.push(sender);
         }
         let (is_full, places) = (AtomicBool::new(false), Arc::new(Semaphore::new(WAITING_MAX)));
-        let postgres = Self { threads, turn: AtomicUsize::new(0), is_full, at_commit, places };
+        let postgres = Self { threads, turn: AtomicUsize::new(0), is_full, at_commit, places, company: Arc::default() };
         postgres.read(async |_tx| Ok(())).await?;
         Ok(postgres)
     }
@@ -142,12 +146,20 @@ impl Postgres {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
     {
-        let at_commit = self.at_commit.clone();
+        let (at_commit, company) = (self.at_commit.clone(), self.company.clone());
         self.on_a_thread(move |pool| {
             Box::pin(async move {
+                let run = async || once(&pool, "BEGIN ISOLATION LEVEL SERIALIZABLE", End::Commit(&*at_commit), &work).await;
                 let mut tries = 0;
                 loop {
-                    match once(&pool, "BEGIN ISOLATION LEVEL SERIALIZABLE", End::Commit(&*at_commit), &work).await {
+                    let outcome = if tries < TRIES_TOGETHER_MAX {
+                        let _together = company.read().await;
+                        run().await
+                    } else {
+                        let _alone = company.write().await;
+                        run().await
+                    };
+                    match outcome {
                         Err(Error::Again) if tries < TRIES_MAX => tries += 1,
                         Err(Error::Again) => {
                             return Err(Error::Unavailable("too many transactions met at the same rows; try again".to_owned()));
@@ -236,22 +248,26 @@ where
     };
     let jobs_added = tx.jobs_added;
     let Connection::Postgres(session) = tx.connection else { return Err(Error::broken("a transaction changed its engine")) };
-    let ended = match (&outcome, end) {
-        (Ok(_), End::Commit(at_commit)) => session.commit(at_commit).await,
-        (Ok(_), End::Rollback) => session.leave().await,
-        (Err(_), _) => {
-            drop(session);
-            Ok(())
+    match outcome {
+        Ok(value) => {
+            match end {
+                End::Commit(at_commit) => session.commit(at_commit).await?,
+                End::Rollback => session.leave().await?,
+            }
+            Ok((value, jobs_added))
         }
-    };
-    let outcome = outcome.and_then(|value| ended.map(|()| (value, jobs_added)));
-    if outcome.is_err() && client.batch_execute("ROLLBACK").await.is_err() {
-        // A connection that cannot roll back is of no more use to anybody.
-        if let Ok(object) = Rc::try_unwrap(client) {
-            drop(Object::take(object));
+        Err(why) => {
+            let begun = session.begun();
+            drop(session);
+            if begun && client.batch_execute("ROLLBACK").await.is_err() {
+                // A connection that cannot roll back is of no more use to anybody.
+                if let Ok(object) = Rc::try_unwrap(client) {
+                    drop(Object::take(object));
+                }
+            }
+            Err(why)
         }
     }
-    outcome
 }
 
 /// How a transaction ends whose closure went well.
@@ -360,28 +376,34 @@ impl Session {
         }
         let fate = at_commit();
         if fate == Fate::Lost {
+            if self.begun() {
+                self.client.batch_execute("ROLLBACK").await.map_err(|e| error(&e, None))?;
+            }
             return Err(Error::lost_commit());
         }
         // The server undoes everything when one of the queued statements fails; whether one changed a row only we know.
-        if self.queued.iter().any(|one| matches!(one, Queued::Statement(_, Wanted::AChange))) {
-            self.send(async { Ok(()) }).await?;
-        }
         let client = self.client.clone();
+        let looked_at = self.queued.iter().any(|one| matches!(one, Queued::Statement(_, Wanted::AChange)));
+        if looked_at && let Err(why) = self.send(async { Ok(()) }).await {
+            let _ = client.batch_execute("ROLLBACK").await;
+            return Err(why);
+        }
         self.send(async { client.batch_execute("COMMIT").await.map_err(|e| error(&e, None)) }).await?;
         if fate == Fate::Unanswered { Err(Error::lost_commit()) } else { Ok(()) }
     }
 
     /// Ends a view.
     async fn leave(mut self) -> Result<()> {
+        let mut sent = Ok(());
         if self.queued.iter().any(|one| matches!(one, Queued::Statement(..))) {
             // What is deferred to a view can only write: the server says that it may not.
-            self.send(async { Ok(()) }).await?;
+            sent = self.send(async { Ok(()) }).await;
         }
         if self.begun() {
             // Nobody waits for this: whoever is given the connection next speaks after it.
             let _ = self.client.batch_execute("ROLLBACK").now_or_never();
         }
-        Ok(())
+        sent
     }
 
     /// Prepares a statement's text, for the test of the registry.

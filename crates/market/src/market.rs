@@ -113,8 +113,8 @@ impl Market {
             })
             .await?;
         let Setup { db, edition, entropy, outbound, .. } = setup;
-        // A later start goes on after an earlier one: there are fewer acts than one in 16 ms of the machine's time, on average.
-        let turn = AtomicU64::new(u64::try_from(wall / 16).unwrap_or(0));
+        // A later start goes on after an earlier one: there are fewer acts than one in a millisecond of the machine's time, on average.
+        let turn = AtomicU64::new(u64::try_from(wall).unwrap_or(0));
         Ok(Self(Arc::new(Inner { db, clock, machine, edition, vault, entropy, turn, outbound })))
     }
 

@@ -8,7 +8,7 @@ use kernel::Code;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Operation, ParameterIn, PathItem};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
-use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder};
+use utoipa::openapi::{Components, ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, Schema};
 use utoipa::{OpenApi as _, PartialSchema, ToSchema};
 
 use crate::problem::{FieldProblem, PROBLEM_JSON, Problem, status};
@@ -67,6 +67,7 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
     for (name, schema) in [(Problem::name(), Problem::schema()), (FieldProblem::name(), FieldProblem::schema())] {
         components.schemas.insert(name.into_owned(), schema);
     }
+    open_extended(components);
     for group in problem_groups() {
         components.responses.insert(group.name.to_owned(), RefOr::T(problem_response(&group)));
     }
@@ -79,6 +80,26 @@ pub(crate) fn finish(mut document: OpenApi) -> OpenApi {
         }
     }
     document
+}
+
+/// What another schema adds members to cannot forbid them.
+fn open_extended(components: &mut Components) {
+    let parts = components.schemas.values().filter_map(|schema| match schema {
+        RefOr::T(Schema::AllOf(all)) => Some(&all.items),
+        _ => None,
+    });
+    let extended: Vec<String> = parts
+        .flatten()
+        .filter_map(|part| match part {
+            RefOr::Ref(reference) => reference.ref_location.rsplit('/').next().map(str::to_owned),
+            RefOr::T(_) => None,
+        })
+        .collect();
+    for name in extended {
+        if let Some(RefOr::T(Schema::Object(schema))) = components.schemas.get_mut(&name) {
+            schema.additional_properties = None;
+        }
+    }
 }
 
 /// Whatever a token opens, the browser's session opens too.

@@ -356,6 +356,8 @@ impl Checker {
                 .iter()
                 .filter(|line| line.sub.as_deref() == Some(&*sub.id) && line.refunds_line.is_none())
                 .filter(|line| matches!(line.state.as_str(), "processing" | "done" | "failed"))
+                // A change pays for time that was bought already.
+                .filter(|line| now.order(&line.order).is_some_and(|order| order.kind != "CHANGE"))
                 .filter_map(months)
                 .sum();
             if sub.mode == "PERIOD" && sub.state != "released" && sub.months != paid {

@@ -17,7 +17,7 @@ use crate::AppState;
 use crate::answer::List;
 use crate::auth::{Buyer, Operator, Seller, Visitor, buyer, operator, seller};
 use crate::extract::{Json, Paging, PagingQuery, Query, Segment};
-use crate::problem::ApiResult;
+use crate::problem::{ApiResult, PROBLEM_JSON, Problem};
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -55,7 +55,7 @@ async fn list_ledger_heads(State(app): State<AppState>, _: Visitor, Paging(page)
 
 /// The newest signed head
 #[utoipa::path(get, path = "/ledger/heads/newest", tag = "ledger", operation_id = "show_newest_ledger_head",
-    responses((status = OK, body = HeadView)))]
+    responses((status = OK, body = HeadView), (status = CONFLICT, description = "Nothing was signed yet", body = Problem, content_type = PROBLEM_JSON)))]
 async fn show_newest_ledger_head(State(app): State<AppState>, _: Visitor) -> ApiResult<Json<HeadView>> {
     Ok(Json(app.read(async |tx| ledger::newest_head(tx).await).await?))
 }
@@ -75,7 +75,7 @@ struct Growth {
 /// The proof that the ledger of a newer head begins with the whole ledger of an older one (RFC 6962 §2.1.2). Save it as a file for
 /// `yunshi verify --proof FILE`.
 #[utoipa::path(get, path = "/ledger/growth", tag = "ledger", operation_id = "prove_ledger_growth", params(Growth),
-    responses((status = OK, body = Consistency)))]
+    responses((status = OK, body = Consistency), (status = NOT_FOUND, description = "No head was signed over so many entries", body = Problem, content_type = PROBLEM_JSON)))]
 async fn prove_ledger_growth(State(app): State<AppState>, _: Visitor, Query(growth): Query<Growth>) -> ApiResult<Json<Consistency>> {
     let Growth { first, second } = growth;
     Ok(Json(app.read(async move |tx| ledger::prove_growth(tx, first, second).await).await?))

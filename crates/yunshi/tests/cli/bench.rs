@@ -48,6 +48,20 @@ async fn transfers_are_measured_beside_what_others_published() {
 }
 
 #[tokio::test]
+async fn signed_calls_are_measured_beside_a_plain_loop() {
+    let figures = [("plain loop: sign and post", "limit"), ("all sellers sound", "measured"), ("dead, failing and lost", "measured")];
+    check("w4", &figures).await;
+}
+
+#[tokio::test]
+async fn a_data_set_needs_a_folder_to_stay_in() {
+    let place = Place::new().await;
+    let ended = place.run(&["bench", "seed"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.complaint().contains("--data"), "{}", ended.err);
+}
+
+#[tokio::test]
 async fn memory_and_the_first_answer_are_measured_of_this_very_program() {
     check("w10", &[("memory when idle", "measured"), ("first answer after start", "measured"), ("Keycloak", "peer")]).await;
 }
