@@ -193,7 +193,13 @@ impl Checker {
                     money.payments += 1;
                 }
                 ("held", "seller-pending") => self.money.entry(of.to_owned()).or_default().sold += posting.amount,
-                ("held", "refund") => self.money.entry(of.to_owned()).or_default().returned += posting.amount,
+                ("held", "refund") => {
+                    self.money.entry(of.to_owned()).or_default().returned += posting.amount;
+                    // What the seller never confirmed returns by a refund order; what failed returns by itself.
+                    if to_of != of {
+                        self.money.entry(to_of.to_owned()).or_default().refund_in += posting.amount;
+                    }
+                }
                 ("seller-pending", "refund") => self.money.entry(to_of.to_owned()).or_default().refund_in += posting.amount,
                 ("refund", "buyer") => self.money.entry(of.to_owned()).or_default().refund_out += posting.amount,
                 _ => {}
@@ -262,12 +268,18 @@ impl Checker {
                     format!("{} ({}) cost {due} and {} was paid in {} payments", order.number, order.state, money.paid, money.payments);
                 return violated(Invariant::PaidOnce, what);
             }
-            if money.sold != sum(&["done", "refunded"]) {
-                let what = format!("of {} {} was sold, its delivered lines cost {}", order.number, money.sold, sum(&["done", "refunded"]));
+            // A renewal that the seller never confirmed returns without having been sold.
+            let settled = lines.iter().filter(|line| matches!(line.state.as_str(), "done" | "refunded" | "failed"));
+            let (delivered, undelivered): (Vec<&LineRow>, Vec<&LineRow>) =
+                settled.copied().partition(|line| line.state != "failed" && line.done_at.is_some());
+            let cost = |lines: &[&LineRow]| lines.iter().map(|line| line.amount).sum::<i64>();
+            let (delivered, undelivered) = (cost(&delivered), cost(&undelivered));
+            if money.sold != delivered {
+                let what = format!("of {} {} was sold, its delivered lines cost {delivered}", order.number, money.sold);
                 return violated(Invariant::OpenedOnce, what);
             }
-            if money.returned != sum(&["failed"]) {
-                let what = format!("of {} {} was returned, its failed lines cost {}", order.number, money.returned, sum(&["failed"]));
+            if money.returned != undelivered {
+                let what = format!("of {} {} was returned, what was not delivered cost {undelivered}", order.number, money.returned);
                 return violated(Invariant::RefundWithinPaid, what);
             }
             let held = self.books.get(&format!("held:{}", order.number)).copied().unwrap_or(0);
@@ -421,7 +433,9 @@ fn months(line: &LineRow) -> Option<i64> {
 
 fn refund_order(order: &OrderRow, money: Money) -> Holds {
     let back = if order.state == "refunded" { order.total } else { 0 };
-    if money.refund_in != order.total || money.refund_out != back {
+    // A large one takes nothing before the operator has decided, and nothing at all when it is refused or the buyer thinks better of it.
+    let taken = if matches!(order.state.as_str(), "pending_review" | "cancelled") { 0 } else { order.total };
+    if money.refund_in != taken || money.refund_out != back {
         let what = format!(
             "the refund {} ({}) of {} took {} and gave back {}",
             order.number, order.state, order.total, money.refund_in, money.refund_out
@@ -463,7 +477,8 @@ fn order_explained(state: &str, lines: &[&str]) -> bool {
 /// Each line returns at most once, for what was paid for it.
 fn refunds(now: &Snapshot) -> Holds {
     let mut returned = BTreeSet::new();
-    for line in now.lines.iter().filter(|line| line.refunds_line.is_some()) {
+    let asked_only = |line: &LineRow| now.order(&line.order).is_some_and(|order| ["pending_review", "cancelled"].contains(&&*order.state));
+    for line in now.lines.iter().filter(|line| line.refunds_line.is_some() && !asked_only(line)) {
         let of = line.refunds_line.as_deref().unwrap_or_default();
         let Some(original) = now.line(of) else {
             return violated(Invariant::RefundWithinPaid, format!("{} returns {of}, which is no line", line.number));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::checks::{Holds, Invariant, RETURN_DAYS, violated};
 use super::requests::{Reply, Request};
-use super::snapshot::Snapshot;
+use super::snapshot::{LineRow, Snapshot};
 
 /// Returns without reason that an account has a year (spec: business §6.4).
 const RETURNS_A_YEAR: i64 = 10;
@@ -86,9 +86,7 @@ impl Model {
             }
             Request::ReturnRenewal { number: renewal, .. } => {
                 let line = before.lines_of(renewal).next();
-                let begun = line.and_then(|line| line.effective_at).is_none_or(|from| from <= before.now);
-                let paid = line.filter(|line| line.state == "done").map(|line| line.amount);
-                if begun || paid != Some(total) {
+                if line.and_then(|line| renewal_returns(before, line)) != Some(total) {
                     return violated(Invariant::RefundWithinPaid, format!("{renewal} was returned for {total}, and was {line:?}"));
                 }
                 self.returned.insert(number, total);
@@ -222,7 +220,33 @@ fn return_until(zone: &Zone, now: &Snapshot, sub: &str) -> Option<i64> {
 }
 
 /// What was paid for a subscription and is not on its way back.
+/// Whether the seller was asked for what a line paid for until the schedule ended.
+fn given_up(now: &Snapshot, line: &LineRow) -> bool {
+    now.calls.iter().any(|call| call.line.as_deref() == Some(&*line.number) && call.state == "gave_up")
+}
+
+/// What a renewal returns with: what was paid for it, and for changes of the time that it bought (decision 0012); while the seller has not
+/// confirmed it, also after it began (decision 0003). Nothing when it does not return.
+fn renewal_returns(before: &Snapshot, line: &LineRow) -> Option<i64> {
+    let from = line.effective_at?;
+    let returns = match line.state.as_str() {
+        "done" => from > before.now,
+        "processing" => given_up(before, line),
+        _ => false,
+    };
+    let of_that_time = |other: &&LineRow| {
+        other.sub == line.sub
+            && other.state == "done"
+            && other.refunds_line.is_none()
+            && other.effective_at.is_some_and(|at| at >= from)
+            && other.ends_at.is_some_and(|at| at > from)
+            && before.order(&other.order).is_some_and(|order| order.kind == "CHANGE")
+    };
+    returns.then(|| line.amount + before.lines.iter().filter(of_that_time).map(|other| other.amount).sum::<i64>())
+}
+
 fn returnable(now: &Snapshot, sub: &str) -> i64 {
-    let lines = now.lines.iter().filter(|line| line.sub.as_deref() == Some(sub) && line.refunds_line.is_none() && line.state == "done");
+    let own = now.lines.iter().filter(|line| line.sub.as_deref() == Some(sub) && line.refunds_line.is_none());
+    let lines = own.filter(|line| line.state == "done" || (line.state == "processing" && given_up(now, line)));
     lines.map(|line| line.amount).sum()
 }
