@@ -121,6 +121,8 @@ struct Life {
     state: Standing,
     anchor_at: Option<i64>,
     months: i64,
+    /// When a renewal was last taken back: an end that is past by then is the end at once.
+    taken_back_at: Option<i64>,
     ends_at: Option<i64>,
     expired_at: Option<i64>,
     suspended_at: Option<i64>,
@@ -348,6 +350,7 @@ impl Checker {
                 state: life.state,
                 anchor_at: sub.anchor_at,
                 months: sub.months,
+                taken_back_at: life.taken_back_at,
                 ends_at: sub.ends_at,
                 expired_at: sub.expired_at,
                 suspended_at: sub.suspended_at,
@@ -643,13 +646,15 @@ fn happen(zone: &Zone, life: &mut Life, action: &str, at: i64, detail: &serde_js
             }
             life.months += months_between(zone, life, to);
             life.ends_at = to;
+            life.taken_back_at = Some(at);
         }
         "subscriptions.expired" => {
             let due = life.ends_at.map(|end| zone.add_days(end, GRACE_DAYS));
             if !alive || life.expired_at.is_some() {
                 return unexplained("though it is over");
             }
-            if due != Some(at) {
+            let late = life.taken_back_at == Some(at) && due.is_some_and(|due| due < at);
+            if due != Some(at) && !late {
                 return early(due);
             }
             life.expired_at = Some(at);

@@ -165,7 +165,9 @@ impl Model {
         for order in &now.orders {
             let number = &order.number;
             let by_people = if order.kind == "UNSUBSCRIBE" { self.returned.contains_key(number) } else { self.placed.contains_key(number) };
-            let by_itself = order.kind == "RENEW" && now.audit.iter().any(|row| row.subject == *number && row.actor == "system:lifecycle");
+            // Automatic renewals, and those that return because the seller never confirmed them.
+            let by_itself = matches!(order.kind.as_str(), "RENEW" | "UNSUBSCRIBE")
+                && now.audit.iter().any(|row| row.subject == *number && ["system:lifecycle", "system:delivery"].contains(&&*row.actor));
             if !by_people && !by_itself {
                 return wrong(format!("nobody was told of {order:?}"));
             }
