@@ -23,7 +23,7 @@ const SEEDS: u64 = 1_000;
 /// What the simulator said of the first history that stumbled.
 #[derive(Debug, PartialEq, Eq)]
 struct Found {
-    seed: String,
+    seed: u64,
     broken: String,
     steps: String,
 }
@@ -141,10 +141,16 @@ fn git_apply(folder: &Path) -> Command {
     command
 }
 
-/// Reads what the simulator prints of a history that stumbles.
+/// Reads what the simulator prints of the first seed that stumbles. Seeds are begun in their order and ended in any: of several, the lowest
+/// is the first there is.
 fn found(said: &str) -> Option<Found> {
+    let histories = said.split("\nseed ").skip(1);
+    histories.filter_map(history).min_by_key(|found| found.seed)
+}
+
+fn history(said: &str) -> Option<Found> {
     let line = |start: &str| said.lines().find_map(|line| line.strip_prefix(start));
-    let seed = line("seed ")?.split_whitespace().next()?.to_owned();
+    let seed = said.split_whitespace().next()?.parse().ok()?;
     let broken = line("broken: ")?.split(": ").next()?.to_owned();
     let steps = line("the shortest history that breaks it, ")?.split_whitespace().next()?.to_owned();
     Some(Found { seed, broken, steps })
@@ -171,8 +177,9 @@ mod tests {
     fn what_the_simulator_says_is_read() {
         let said = "1 seeds in 2 s\n\nseed 7 stumbles at step 3 of 60\nbroken: no timer is early: sub_1 …: x\n\n\
                     the shortest history that breaks it, 4 steps:\n";
-        let expected = Found { seed: "7".to_owned(), broken: "no timer is early".to_owned(), steps: "4".to_owned() };
-        assert_eq!(found(said), Some(expected));
+        let expected = |seed| Found { seed, broken: "no timer is early".to_owned(), steps: "4".to_owned() };
+        assert_eq!(found(said), Some(expected(7)));
+        assert_eq!(found(&format!("{said}{}", said.replace("seed 7", "seed 5"))), Some(expected(5)));
         assert_eq!(found("1000 seeds in 60 s, 0 stumbled"), None);
     }
 

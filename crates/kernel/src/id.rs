@@ -83,6 +83,17 @@ macro_rules! ids {
             pub fn first_at(at: i64) -> Self {
                 Self(millis(at) << MILLIS_SHIFT)
             }
+
+            /// A fresh id of this moment that sorts after `before`, even where that was made by a process with later turns, or on a machine
+            /// whose time is ahead.
+            #[must_use]
+            pub fn new_after(before: Option<Self>, now: i64, entropy: &Entropy) -> Self {
+                let id = Self::new(now, entropy);
+                match before {
+                    Some(before) if id <= before => Self::new(i64::try_from((before.0 >> MILLIS_SHIFT) + 1).unwrap_or(now), entropy),
+                    Some(_) | None => id,
+                }
+            }
         }
 
         impl fmt::Display for $name {
@@ -225,6 +236,17 @@ mod tests {
         let bound = AccountId::first_at(1_000);
         assert!(AccountId::new(999, &entropy) < bound && bound < AccountId::new(1_000, &entropy));
         assert!(AccountId::first_at(-5) < AccountId::new(0, &entropy));
+    }
+
+    #[test]
+    fn an_id_can_be_made_to_sort_after_another_whoever_made_that() {
+        let (early, late) = (Entropy::from_seed([1; 32]).at_turn(5), Entropy::from_seed([2; 32]).at_turn(9));
+        let other = DeliveryId::new(1_000, &late);
+        assert!(DeliveryId::new(1_000, &early) < other);
+        assert!(DeliveryId::new_after(Some(other), 1_000, &early) > other);
+        assert!(DeliveryId::new_after(Some(other), 400, &early) > other, "a machine's time may be behind");
+        let undisturbed = DeliveryId::new_after(Some(other), 2_000, &late);
+        assert_eq!(undisturbed.0 >> MILLIS_SHIFT, 2_000);
     }
 
     proptest! {

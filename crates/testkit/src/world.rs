@@ -21,7 +21,7 @@ use market::runner::{self, Progress, To};
 use market::sellers::{self as seller_accounts, AddressInput, Application, BankAccount, Decision, Dialect};
 use market::subscriptions::{self, Subscription};
 use market::views::books;
-use market::{MIGRATIONS, Market, Mode, Setup, settlement};
+use market::{MIGRATIONS, MachineTime, Market, Mode, Setup, settlement};
 
 use crate::sellers::{ScriptedSeller, client};
 
@@ -88,7 +88,7 @@ impl World {
         change(&mut edition);
         let entropy = Entropy::from_seed([42; 32]);
         let password = PasswordHash::new(PASSWORD, "somebody", &entropy).expect("a good password");
-        let market = open(db, edition, entropy).await;
+        let market = open(db, edition, entropy, MachineTime::real()).await;
         let clock = *market.clock();
         market.db().write(async move |tx| clock.begin_at(tx, BEGIN).await).await.expect("a clock that begins");
         let mut world = Self { market, operator: AccountId::new(0, &Entropy::from_seed([0; 32])), scratch, password, finished: false };
@@ -111,10 +111,22 @@ impl World {
     /// # Panics
     /// When it cannot be opened.
     pub async fn another_process_with(&self, change: impl FnOnce(&mut Edition)) -> Market {
-        let db = Db::open(self.scratch.options.clone()).await.expect("an open database");
         let mut edition = self.market.edition().clone();
         change(&mut edition);
-        open(db, edition, Entropy::from_seed([43; 32])).await
+        self.another(edition, MachineTime::real()).await
+    }
+
+    /// A second process on a machine whose time is another.
+    ///
+    /// # Panics
+    /// When it cannot be opened.
+    pub async fn another_machine(&self, time: MachineTime) -> Market {
+        self.another(self.market.edition().clone(), time).await
+    }
+
+    async fn another(&self, edition: Edition, time: MachineTime) -> Market {
+        let db = Db::open(self.scratch.options.clone()).await.expect("an open database");
+        open(db, edition, Entropy::from_seed([43; 32]), time).await
     }
 
     /// Runs a use case as one transaction at the market's time.
@@ -378,9 +390,9 @@ pub async fn reckon(market: &Market) {
     assert!(orders.problems.is_empty(), "what is held is not what orders wait for: {:#?}", orders.problems);
 }
 
-async fn open(db: Db, edition: Edition, entropy: Entropy) -> Market {
+async fn open(db: Db, edition: Edition, entropy: Entropy, time: MachineTime) -> Market {
     let setup = Setup { db, mode: Mode::Sandbox, edition, master_key: [7; 32], entropy, outbound: client(SELLER_TIMEOUT) };
-    Market::open(setup).await.expect("a market")
+    Market::open_at(setup, time).await.expect("a market")
 }
 
 /// So many months of `quantity` units of a SKU.

@@ -8,7 +8,7 @@ use testkit::sim;
 /// Seeds of one slice on SQLite; there are eight slices.
 const SLICE: u64 = 125;
 /// On PostgreSQL.
-const SLICE_POSTGRES: u64 = 15;
+const SLICE_POSTGRES: u64 = 12;
 
 fn on_postgres() -> bool {
     std::env::var("YUNSHI_TEST_ENGINE").is_ok_and(|engine| engine == "postgres")

@@ -203,9 +203,11 @@ pub struct Attempt {
 /// # Errors
 /// Those of the database.
 pub async fn request(tx: &mut Tx, ctx: &Ctx, new: &NewCall<'_>) -> Result<DeliveryId> {
-    let id = DeliveryId::new(ctx.now, &ctx.entropy);
     // A purchase's call is the first of its subscription.
-    let busy = new.scene != Scene::Create && store::active_of(tx, new.subscription).await?.is_some();
+    let (newest, active) = if new.scene == Scene::Create { (None, 0) } else { store::newest_of(tx, new.subscription).await? };
+    // Their ids are the order they are made in, whichever process asks and whatever its clock says.
+    let id = DeliveryId::new_after(newest, ctx.now, &ctx.entropy);
+    let busy = active > 0;
     let state = if busy { CallState::Queued } else { CallState::Waiting };
     store::insert(tx, ctx, id, state, new).await?;
     if new.scene.sets_status() || new.scene == Scene::Release {

@@ -76,6 +76,15 @@ pub(super) async fn find(tx: &mut Tx, id: DeliveryId) -> Result<Option<Call>> {
     tx.find(sql!(concat!("SELECT ", columns!(), " FROM deliveries WHERE id = $1")), &[&id]).await
 }
 
+/// The newest call of a subscription, and how many have not ended.
+pub(super) async fn newest_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<(Option<DeliveryId>, i64)> {
+    let statement = sql!(
+        "SELECT MAX(id), CAST(COUNT(CASE WHEN state IN ('queued', 'waiting', 'polling') THEN 1 END) AS BIGINT)
+         FROM deliveries WHERE subscription_id = $1"
+    );
+    tx.one(statement, &[&subscription]).await
+}
+
 pub(super) async fn active_of(tx: &mut Tx, subscription: SubscriptionId) -> Result<Option<DeliveryId>> {
     let statement =
         sql!("SELECT id FROM deliveries WHERE subscription_id = $1 AND state IN ('queued', 'waiting', 'polling') ORDER BY id LIMIT 1");

@@ -42,6 +42,14 @@ pub(super) struct Outcome {
     pub(super) transcript: Vec<String>,
 }
 
+impl Outcome {
+    /// Of a history that did not even begin.
+    fn still_born(violation: Violation) -> Self {
+        let stumble = Stumble { step: 0, violation, last: Vec::new() };
+        Self { digest: [0; 32], stumble: Some(stumble), tally: Tally::default(), transcript: Vec::new() }
+    }
+}
+
 /// What was in a history, for the report of a long run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
@@ -89,7 +97,11 @@ impl Tally {
 /// # Errors
 /// When there is no database to live on.
 pub(super) async fn live(seed: u64, actions: &[Action]) -> Result<Outcome> {
-    let mut history = History::begin(seed).await?;
+    let mut history = match History::begin(seed).await {
+        Ok(history) => history,
+        Err(error @ Error::Unavailable(_)) => return Err(error),
+        Err(error) => return Ok(Outcome::still_born(fault("the market's opening", &error))),
+    };
     let mut stumble = None;
     for (step, action) in actions.iter().enumerate() {
         if let Err(violation) = history.step(step, action).await {

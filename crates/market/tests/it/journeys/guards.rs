@@ -1,12 +1,12 @@
 //! What is refused, whose things are whose, and what must hold whoever works.
 
 use db::sql;
-use kernel::{Code, HOUR_MS, Money, Period, PeriodUnit};
-use market::orders::{self, OrderState};
+use kernel::{Actor, Code, HOUR_MS, Locale, Money, Period, PeriodUnit};
+use market::orders::{self, OrderState, RenewalInput};
 use market::page::PageRequest;
 use market::subscriptions::{self, Whose};
 use market::views::{self, books};
-use market::{audit, refunds};
+use market::{MachineTime, audit, refunds};
 use testkit::sellers::Behaviour;
 use testkit::world::{World, months};
 use wire::koogallery_v2::Activity;
@@ -87,6 +87,35 @@ async fn two_processes_share_the_work_and_nothing_happens_twice() {
     assert!(one.is_ok() && two.is_ok());
     assert_eq!(shop.server.sound().instances().len(), 6);
     assert_eq!(shop.server.calls_of(NewInstance).len(), 6);
+    world.finish().await;
+}
+
+/// Found by the simulator: ids of one millisecond sort by the process that made them, and so did the calls.
+#[tokio::test]
+async fn calls_are_made_in_the_order_they_were_asked_for_whichever_process_asks() {
+    let world = World::new().await;
+    let shop = world.shop("acme").await;
+    let goods = world.goods(&shop).await;
+    let buyer = world.buyer("bob", 500_000).await;
+    let id = world.subscribe(buyer, months(goods.basic, 1, 1)).await.id;
+    let month = Period { unit: PeriodUnit::Month, count: 1 };
+    // A machine whose time is ahead makes later ids, though it asks first.
+    let other = world.another_machine(MachineTime::simulated(world.market.machine().now() + HOUR_MS)).await;
+    let ctx = other.ctx(Actor::System("test"), Locale::En).await.unwrap();
+    let at = other.clone();
+    let renew = async move |tx: &mut db::Tx| {
+        let edition = at.edition();
+        let order = orders::place_renewal(tx, &ctx, edition, buyer, id, &RenewalInput::same(month), None).await?;
+        orders::pay(tx, &ctx, edition, buyer, &order.number).await
+    };
+    // The first is under way, so the others queue.
+    world.renew(buyer, id, month).await;
+    other.db().write(renew).await.unwrap();
+    world.renew(buyer, id, month).await;
+    world.settle_down().await;
+    let ends_at = world.subscription(id).await.ends_at;
+    let instance = &shop.server.sound().instances()[0];
+    assert_eq!(instance.expires_at.map(|told| told / 1_000), ends_at.map(|end| end / 1_000), "the last that was told is the end");
     world.finish().await;
 }
 
