@@ -222,18 +222,16 @@ async fn seed_data(plan: &Plan) -> anyhow::Result<Report> {
         settings.insert(name.to_owned(), count.into());
     }
     let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    Ok(Report {
-        workload: "seed".to_owned(),
-        title: "the data set".to_owned(),
-        engine: Some(if plan.ground.server.is_some() { "postgres" } else { "sqlite" }.to_owned()),
+    let mut report = Report::of(
+        ("seed", "the data set"),
+        if plan.ground.server.is_some() { "postgres" } else { "sqlite" },
         settings,
         machine,
         quiet,
-        fit: quiet.fit(),
-        figures: vec![report::figure("", "time to make it", report::Role::Measured, report::Unit::Millis, vec![took])],
-        claims: Vec::new(),
-        notes: vec!["Made without waiting for the disk: what is lost in a crash is made again.".to_owned()],
-    })
+        vec![report::figure("", "time to make it", report::Role::Measured, report::Unit::Millis, vec![took])],
+    );
+    report.notes = vec!["Made without waiting for the disk: what is lost in a crash is made again.".to_owned()];
+    Ok(report)
 }
 
 /// Runs a workload with the program `program`, or all of them; `tell` is told how it goes.

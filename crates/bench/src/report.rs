@@ -158,6 +158,29 @@ pub struct Report {
 }
 
 impl Report {
+    /// What a workload counted in so quiet a time; without claims and notes.
+    pub(crate) fn of(
+        (workload, title): (&str, &str),
+        engine: &str,
+        settings: Map<String, Value>,
+        machine: Machine,
+        quiet: Quiet,
+        figures: Vec<Figure>,
+    ) -> Self {
+        Self {
+            workload: workload.to_owned(),
+            title: title.to_owned(),
+            engine: Some(engine.to_owned()),
+            settings,
+            machine,
+            quiet,
+            fit: quiet.fit(),
+            figures,
+            claims: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// The middle of a figure; 0 when there is none of the name.
     #[must_use]
     pub fn median(&self, group: &str, name: &str) -> u64 {

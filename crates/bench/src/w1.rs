@@ -50,18 +50,8 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     server.stop().await?;
     let (mut figures, quiet) = rounds.finish();
     figures.push(figure("one order", RUN, Role::Measured, Unit::Micros, alone));
-    let mut report = Report {
-        workload: "w1".to_owned(),
-        title: "orders placed and paid".to_owned(),
-        engine: Some(town.market.db().engine().word().to_owned()),
-        settings: plan.settings(),
-        machine,
-        quiet,
-        fit: quiet.fit(),
-        figures,
-        claims: Vec::new(),
-        notes: Vec::new(),
-    };
+    let mut report =
+        Report::of(("w1", "orders placed and paid"), town.market.db().engine().word(), plan.settings(), machine, quiet, figures);
     plan.note_durability(&town.options(), &mut report).await?;
     report.claims = claims(plan, &report);
     Ok(report)

@@ -65,18 +65,9 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     for (name, mib) in [("axum, hello world", 5), ("Vendure", 219), ("Keycloak", 1_250)] {
         figures.push(figure("others, when idle", name, Role::Peer, Unit::Kib, vec![mib * 1_024]));
     }
-    let mut report = Report {
-        workload: "w10".to_owned(),
-        title: "memory when idle, and the first answer".to_owned(),
-        engine: Some(engine.word().to_owned()),
-        settings: plan.settings(),
-        machine,
-        quiet,
-        fit: quiet.fit(),
-        figures,
-        claims: Vec::new(),
-        notes: vec!["Memory is the resident set (VmRSS), two seconds after the start page and the API's description were read.".to_owned()],
-    };
+    let mut report = Report::of(("w10", "memory when idle, and the first answer"), engine.word(), plan.settings(), machine, quiet, figures);
+    report.notes =
+        vec!["Memory is the resident set (VmRSS), two seconds after the start page and the API's description were read.".to_owned()];
     report.claims = vec![
         Claim::at_most("idle, empty", Unit::Kib, 48 * 1_024, report.median(EMPTY, MEMORY)),
         Claim::at_most("idle, in use", Unit::Kib, 96 * 1_024, report.median(FULL, MEMORY)),

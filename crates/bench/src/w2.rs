@@ -69,25 +69,16 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
         let place = figures.iter().rposition(|figure| figure.group == group_of(batch)).map_or(0, |place| place + 1);
         figures.insert(place, figure(group_of(batch), TIGERBEETLE, Role::Peer, Unit::PerSecond, vec![batch.tigerbeetle]));
     }
-    let mut report = Report {
-        workload: "w2".to_owned(),
-        title: "transfers of the ledger".to_owned(),
-        engine: Some(town.market.db().engine().word().to_owned()),
-        settings: plan.settings(),
-        machine,
-        quiet,
-        fit: quiet.fit(),
-        figures,
-        claims: Vec::new(),
-        notes: vec![
-            format!(
-                "A transfer is a posting. Up to {POSTINGS_MAX} stand in one transaction of the ledger, so a batch of 8,190 is 17 of them in one \
+    let mut report =
+        Report::of(("w2", "transfers of the ledger"), town.market.db().engine().word(), plan.settings(), machine, quiet, figures);
+    report.notes = vec![
+        format!(
+            "A transfer is a posting. Up to {POSTINGS_MAX} stand in one transaction of the ledger, so a batch of 8,190 is 17 of them in one \
                  commit. Sealing into the hash chain happens afterwards, as in production."
-            ),
-            "TigerBeetle is not installed here: its figures are published ones (255,000 to 317,000 a second at 8,190, about 2,000 at 3)."
-                .to_owned(),
-        ],
-    };
+        ),
+        "TigerBeetle is not installed here: its figures are published ones (255,000 to 317,000 a second at 8,190, about 2,000 at 3)."
+            .to_owned(),
+    ];
     plan.note_durability(&town.options(), &mut report).await?;
     report.claims = claims(&report);
     Ok(report)

@@ -65,17 +65,9 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
     for (name, p99) in times {
         figures.push(figure("until 99 % of the sound sellers' calls had arrived", name, Role::Measured, Unit::Millis, vec![p99 / 1_000]));
     }
-    let mut report = Report {
-        workload: "w4".to_owned(),
-        title: "signed calls to sellers".to_owned(),
-        engine: Some(town.market.db().engine().word().to_owned()),
-        settings: plan.settings(),
-        machine,
-        quiet,
-        fit: quiet.fit(),
-        figures,
-        claims: Vec::new(),
-        notes: vec![
+    let mut report =
+        Report::of(("w4", "signed calls to sellers"), town.market.db().engine().word(), plan.settings(), machine, quiet, figures);
+    report.notes = vec![
             format!(
                 "{} sellers; a worker of its own with {CONCURRENCY} calls at a time; {sound} attempts with all sellers sound, {mixed} with one \
                  in ten dead, one in ten failing twice and one answer in a hundred lost.",
@@ -84,8 +76,7 @@ pub(crate) async fn run(plan: &Plan) -> anyhow::Result<Report> {
             "A call is counted when its attempt and what follows from it were committed. Calls that failed are due again after minutes, as the \
              protocol says, and are not waited for."
                 .to_owned(),
-        ],
-    };
+        ];
     plan.note_durability(&town.options(), &mut report).await?;
     let share = stats::permille(report.median(CALLS, MIXED), report.median(CALLS, PLAIN));
     report.claims = vec![

@@ -16,6 +16,7 @@ pub mod cases;
 mod dialect;
 mod judge;
 mod koogallery_v2;
+mod plan;
 mod reason;
 mod report;
 mod runner;
@@ -23,7 +24,8 @@ mod text;
 
 pub use dialect::Dialect;
 pub use judge::{Finding, Level};
+pub use plan::{CannotRun, Limits, Plan, selected};
 pub use reason::Reason;
 pub use report::{CaseReport, Cleanup, Exchange, Exchanges, Outcome, Report, Skipped, Verdict, case_line};
-pub use runner::{CannotRun, Limits, Plan, run, selected};
+pub use runner::run;
 pub use text::Text;

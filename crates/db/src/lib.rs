@@ -20,6 +20,7 @@ mod sqlite;
 mod statement;
 mod tls;
 mod tx;
+mod wal;
 
 use std::path::PathBuf;
 use std::str::FromStr;

@@ -192,16 +192,7 @@ impl World {
     }
 
     fn person(&self, name: &str) -> (NewAccount, NewUser) {
-        let account = NewAccount { name: name.to_owned(), kind: AccountKind::Enterprise, title: format!("{name} Ltd") };
-        let user = NewUser {
-            login: name.to_owned(),
-            name: name.to_owned(),
-            email: format!("{name}@example.com"),
-            phone: String::new(),
-            locale: Locale::ZhCn,
-            password: self.password.clone(),
-        };
-        (account, user)
+        person(name, Locale::ZhCn, &self.password)
     }
 
     /// A buyer with so much money on the balance (minor units).
@@ -368,6 +359,21 @@ impl Drop for World {
     fn drop(&mut self) {
         assert!(self.finished || std::thread::panicking(), "a test with a World must end with world.finish().await");
     }
+}
+
+/// An account and its owner, who go by the same name.
+#[must_use]
+pub fn person(name: &str, locale: Locale, password: &PasswordHash) -> (NewAccount, NewUser) {
+    let account = NewAccount { name: name.to_owned(), kind: AccountKind::Enterprise, title: format!("{name} Ltd") };
+    let user = NewUser {
+        login: name.to_owned(),
+        name: name.to_owned(),
+        email: format!("{name}@example.com"),
+        phone: String::new(),
+        locale,
+        password: password.clone(),
+    };
+    (account, user)
 }
 
 /// Does what is due in a sandbox market and checks what must hold at the end of any history: no job left over, the ledger balanced and its

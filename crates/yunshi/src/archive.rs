@@ -173,9 +173,14 @@ impl Backup {
         let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
         let mut archive = tar::Archive::new(BufReader::new(file));
         let no_backup = || format!("{shown} is not a backup that yunshi backup made");
-        let mut entries = archive.entries().with_context(no_backup)?;
+        // Of bytes that are no archive the reader repeats some; only what the disk says is worth telling.
+        let unread = |error: io::Error| match error.raw_os_error() {
+            Some(_) => anyhow::Error::new(error).context(no_backup()),
+            None => anyhow::Error::msg(no_backup()),
+        };
+        let mut entries = archive.entries().map_err(unread)?;
         let mut small = |name: &str| -> Result<Vec<u8>> {
-            let mut entry = entries.next().with_context(no_backup)?.with_context(no_backup)?;
+            let mut entry = entries.next().with_context(no_backup)?.map_err(unread)?;
             ensure!(entry.path_bytes() == name.as_bytes() && entry.size() <= SMALL_MAX_BYTES, no_backup());
             let (wanted, mut text) = (entry.size(), Vec::new());
             entry.read_to_end(&mut text).with_context(no_backup)?;

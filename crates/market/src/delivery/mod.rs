@@ -33,8 +33,6 @@ const INFO_AT_MS: [i64; 5] = [0, 30_000, 90_000, 210_000, 450_000];
 enum Prepared {
     /// Nothing is to be done any more.
     Gone,
-    /// What was restarted is no longer to become true.
-    Outdated,
     /// The breaker is open.
     Later(i64),
     Ready {
@@ -56,16 +54,6 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
         Prepared::Gone => {
             let lease = lease.clone();
             return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
-        }
-        Prepared::Outdated => {
-            let (market_again, lease) = (market.clone(), lease.clone());
-            return market
-                .db()
-                .write(async move |tx| {
-                    let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
-                    withdraw(tx, &ctx, &lease, id).await
-                })
-                .await;
         }
         Prepared::Later(at) => {
             let lease = lease.clone();
@@ -98,12 +86,6 @@ async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Resu
         CallState::Polling => AttemptKind::Poll,
         CallState::Queued | CallState::Done | CallState::GaveUp | CallState::Withdrawn => return Ok(Prepared::Gone),
     };
-    if call.round > 1 {
-        let sub = subscriptions::get(tx, call.subscription_id).await?;
-        if !state::is_wanted(&call, &sub) {
-            return Ok(Prepared::Outdated);
-        }
-    }
     let breaker = calls::breaker(tx, call.address_id).await?;
     // The last attempt is made even while the breaker is open: the order is decided by it.
     let last_at = call.started_at.unwrap_or(now) + wire::koogallery_v2::schedule(state::activity(call.scene)).give_up_after_ms();
@@ -112,16 +94,6 @@ async fn prepare(tx: &mut Tx, market: &Market, id: DeliveryId, now: i64) -> Resu
     }
     let target = sellers::call_target(tx, market.vault(), call.address_id).await?;
     Ok(Prepared::Ready { call: Box::new(call), target, kind })
-}
-
-async fn withdraw(tx: &mut Tx, ctx: &Ctx, lease: &Lease, id: DeliveryId) -> Result<()> {
-    let mut call = calls::get(tx, id).await?;
-    jobs::finish(tx, lease).await?;
-    if !call.state.is_active() {
-        return Ok(());
-    }
-    calls::end(tx, ctx, &mut call, CallState::Withdrawn).await?;
-    note(tx, ctx, &call, "calls.withdrawn", None).await
 }
 
 /// A call with what it says as it is now: one that is made late must not take back what later calls have told the seller.

@@ -3,7 +3,6 @@
 use wire::koogallery_v2::{Activity, Outcome, Payload, schedule};
 
 use crate::calls::{AttemptKind, Call, Scene};
-use crate::subscriptions::{Subscription, SubscriptionState};
 
 /// What follows from an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,17 +37,6 @@ pub const fn activity(scene: Scene) -> Activity {
         Scene::Change => Activity::UpgradeInstance,
         Scene::Freeze | Scene::Unfreeze => Activity::UpdateInstanceStatus,
         Scene::Release => Activity::ReleaseInstance,
-    }
-}
-
-/// Whether a call that was restarted is still wanted: others of its subscription may have been made since it was given up, and a seller must
-/// not be told what held before them.
-#[must_use]
-pub fn is_wanted(call: &Call, sub: &Subscription) -> bool {
-    match call.scene {
-        Scene::Freeze => sub.state == SubscriptionState::Frozen,
-        Scene::Unfreeze => sub.state == SubscriptionState::InUse,
-        Scene::Renewal | Scene::RenewalChange | Scene::CancelRenewal | Scene::Create | Scene::Change | Scene::Release => true,
     }
 }
 

@@ -15,6 +15,7 @@ mod deeds;
 mod dice;
 mod faults;
 mod history;
+mod life;
 mod model;
 mod network;
 mod people;

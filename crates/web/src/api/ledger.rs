@@ -5,8 +5,9 @@
 
 use axum::extract::State;
 use db::Tx;
-use kernel::StatementId;
+use kernel::{AccountId, StatementId};
 use market::ledger::{self, HeadView, LogKey};
+use market::subscriptions::Whose;
 use market::{orders, settlement};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -92,12 +93,7 @@ async fn prove_order(
     buyer: Buyer<buyer::View>,
     Segment(number): Segment<String>,
 ) -> ApiResult<Json<Inclusion>> {
-    let account = buyer.account();
-    let prove = async move |tx: &mut Tx| {
-        orders::get_of_buyer(tx, account, &number).await?;
-        ledger::prove(tx, ProofSubject::Order, &number).await
-    };
-    Ok(Json(app.read(prove).await?))
+    order_proof(&app, Whose::Buyer(buyer.account()), number).await
 }
 
 /// Prove an order of my products
@@ -110,12 +106,7 @@ async fn prove_seller_order(
     seller: Seller<seller::View>,
     Segment(number): Segment<String>,
 ) -> ApiResult<Json<Inclusion>> {
-    let account = seller.account();
-    let prove = async move |tx: &mut Tx| {
-        orders::get_of_seller(tx, account, &number).await?;
-        ledger::prove(tx, ProofSubject::Order, &number).await
-    };
-    Ok(Json(app.read(prove).await?))
+    order_proof(&app, Whose::Seller(seller.account()), number).await
 }
 
 /// Prove any order
@@ -126,11 +117,7 @@ async fn prove_any_order(
     _: Operator<operator::View>,
     Segment(number): Segment<String>,
 ) -> ApiResult<Json<Inclusion>> {
-    let prove = async move |tx: &mut Tx| {
-        orders::get(tx, &number).await?;
-        ledger::prove(tx, ProofSubject::Order, &number).await
-    };
-    Ok(Json(app.read(prove).await?))
+    order_proof(&app, Whose::Everybody, number).await
 }
 
 /// Prove one of my statements
@@ -143,12 +130,7 @@ async fn prove_own_statement(
     seller: Seller<seller::Finance>,
     Segment(id): Segment<StatementId>,
 ) -> ApiResult<Json<Inclusion>> {
-    let account = seller.account();
-    let prove = async move |tx: &mut Tx| {
-        settlement::statement(tx, Some(account), id).await?;
-        ledger::prove(tx, ProofSubject::Statement, &id.to_string()).await
-    };
-    Ok(Json(app.read(prove).await?))
+    statement_proof(&app, Some(seller.account()), id, ProofSubject::Statement).await
 }
 
 /// Prove the payout of one of my statements
@@ -159,12 +141,7 @@ async fn prove_own_payout(
     seller: Seller<seller::Finance>,
     Segment(id): Segment<StatementId>,
 ) -> ApiResult<Json<Inclusion>> {
-    let account = seller.account();
-    let prove = async move |tx: &mut Tx| {
-        settlement::statement(tx, Some(account), id).await?;
-        ledger::prove(tx, ProofSubject::Payout, &id.to_string()).await
-    };
-    Ok(Json(app.read(prove).await?))
+    statement_proof(&app, Some(seller.account()), id, ProofSubject::Payout).await
 }
 
 /// Prove a statement
@@ -175,11 +152,7 @@ async fn prove_statement(
     _: Operator<operator::Finance>,
     Segment(id): Segment<StatementId>,
 ) -> ApiResult<Json<Inclusion>> {
-    let prove = async move |tx: &mut Tx| {
-        settlement::statement(tx, None, id).await?;
-        ledger::prove(tx, ProofSubject::Statement, &id.to_string()).await
-    };
-    Ok(Json(app.read(prove).await?))
+    statement_proof(&app, None, id, ProofSubject::Statement).await
 }
 
 /// Prove the payout of a statement
@@ -190,9 +163,27 @@ async fn prove_payout(
     _: Operator<operator::Finance>,
     Segment(id): Segment<StatementId>,
 ) -> ApiResult<Json<Inclusion>> {
+    statement_proof(&app, None, id, ProofSubject::Payout).await
+}
+
+/// What the ledger holds of an order, for whom it concerns.
+async fn order_proof(app: &AppState, whose: Whose, number: String) -> ApiResult<Json<Inclusion>> {
     let prove = async move |tx: &mut Tx| {
-        settlement::statement(tx, None, id).await?;
-        ledger::prove(tx, ProofSubject::Payout, &id.to_string()).await
+        match whose {
+            Whose::Buyer(account) => orders::get_of_buyer(tx, account, &number).await?,
+            Whose::Seller(account) => orders::get_of_seller(tx, account, &number).await?,
+            Whose::Everybody => orders::get(tx, &number).await?,
+        };
+        ledger::prove(tx, ProofSubject::Order, &number).await
+    };
+    Ok(Json(app.read(prove).await?))
+}
+
+/// What the ledger holds of a statement or its payout: of a seller's own, or of anybody's.
+async fn statement_proof(app: &AppState, seller: Option<AccountId>, id: StatementId, subject: ProofSubject) -> ApiResult<Json<Inclusion>> {
+    let prove = async move |tx: &mut Tx| {
+        settlement::statement(tx, seller, id).await?;
+        ledger::prove(tx, subject, &id.to_string()).await
     };
     Ok(Json(app.read(prove).await?))
 }

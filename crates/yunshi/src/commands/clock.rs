@@ -53,7 +53,9 @@ fn moment(text: &str, now: i64, zone: &str) -> Result<i64, Failure> {
     let span: Span = text
         .parse()
         .map_err(|_| Failure::misused(format!("{text:?} is neither a span such as 40d nor a moment such as 2026-02-01T03:00:00Z")))?;
-    later(now, span, zone).map_err(|error| Failure::misused(format!("{text:?}: {error:#}")))
+    later(now, span, zone).map_err(|_| {
+        Failure::misused(format!("{text:?} leads beyond every calendar; a sandbox goes to the end of 2999, choose a shorter span"))
+    })
 }
 
 fn later(now: i64, span: Span, zone: &str) -> Result<i64> {
@@ -114,5 +116,7 @@ mod tests {
         for text in ["", "soon", "40", "2026-02-01", "99999999y"] {
             assert!(moment(text, 0, "UTC").is_err(), "{text}");
         }
+        let beyond = format!("{:?}", moment("9000y", ms("2026-01-31T02:00:00Z"), "UTC").unwrap_err());
+        assert!(beyond.contains("choose a shorter span"), "{beyond}");
     }
 }

@@ -290,6 +290,7 @@ async fn what_is_no_whole_backup_for_this_market_is_refused_with_the_reason() {
             let ended = restore(&target, &bad, more).await;
             assert_eq!(ended.code, Some(code), "{says}: {ended:?}");
             assert!(ended.complaint().contains(says), "{says}: {ended:?}");
+            assert!(!ended.complaint().contains("and so on"), "what is in the file is not told: {ended:?}");
         }
     };
     refused(1, "cannot read").await;

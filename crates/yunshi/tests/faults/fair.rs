@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use db::Db;
 use kernel::{AccountId, Actor, Ctx, DAY_MS, Entropy, Locale, Refusal, SkuId};
-use market::accounts::{self, AccountKind, NewAccount, NewToken, NewUser, PasswordHash, Permission, User};
+use market::accounts::{self, NewAccount, NewToken, NewUser, PasswordHash, Permission, User};
 use market::edition::{Edition, EditionKind};
 use market::ledger::{self, NewDeposit};
 use market::page::PageRequest;
@@ -12,7 +12,7 @@ use market::sellers::{self, AddressInput, Application, BankAccount, Decision, Di
 use market::{Market, Mode, Setup, catalog};
 use serde_json::{Value, json};
 use testkit::sellers::ScriptedSeller;
-use testkit::world::content;
+use testkit::world::{self, content};
 
 use crate::place::{MASTER_KEY, Place};
 
@@ -102,16 +102,7 @@ impl Maker {
     }
 
     fn person(&self, name: &str) -> (NewAccount, NewUser) {
-        let account = NewAccount { name: name.to_owned(), kind: AccountKind::Enterprise, title: format!("{name} Ltd") };
-        let user = NewUser {
-            login: name.to_owned(),
-            name: name.to_owned(),
-            email: format!("{name}@example.com"),
-            phone: String::new(),
-            locale: Locale::En,
-            password: self.password.clone(),
-        };
-        (account, user)
+        world::person(name, Locale::En, &self.password)
     }
 
     /// A token with everything that somebody may do now.
