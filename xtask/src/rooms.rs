@@ -38,6 +38,16 @@ const IMPURE: [&str; 9] = ["SystemTime", "Instant", "getrandom", "OsRng", "threa
 const PURE_FOLDERS: [&str; 2] = ["crates/kernel/src", "crates/wire/src"];
 const PURE_FILE: &str = "state.rs";
 
+/// Who may write at a snapshot: each was looked at beside the others (docs/decisions/0018-two-kinds-of-writers.md).
+const SNAPSHOT_WRITERS: [&str; 6] = [
+    "crates/db/src/lib.rs",
+    "crates/market/src/accounts/principal.rs",
+    "crates/market/src/delivery/mod.rs",
+    "crates/web/src/api/orders.rs",
+    "crates/web/src/compat/order_query.rs",
+    "crates/web/src/lib.rs",
+];
+
 /// A source file, without its tests.
 struct Source {
     /// From the root of the repository.
@@ -53,6 +63,7 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     broken.extend(misplaced_tables(&sources, &tables));
     broken.extend(writing_views(&sources));
     broken.extend(impure(&sources));
+    broken.extend(snapshot_writers(&sources));
     if !broken.is_empty() {
         bail!("walls inside of crates are broken:\n  {}", broken.join("\n  "));
     }
@@ -220,6 +231,13 @@ fn impure(sources: &[Source]) -> Vec<String> {
     broken
 }
 
+fn snapshot_writers(sources: &[Source]) -> Vec<String> {
+    // Measurements do what the doors do.
+    let others = sources.iter().filter(|source| !SNAPSHOT_WRITERS.contains(&&*source.path) && !source.path.starts_with("crates/bench/"));
+    let writing = others.filter(|source| words(&source.text).any(|word| word == "write_snapshot"));
+    writing.map(|source| format!("{} must not write at a snapshot before decision 0018 names it", source.path)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -266,6 +284,13 @@ mod tests {
         assert_eq!(found, expected);
         let job = source("crates/market/src/runner.rs", "sql!(\"DELETE FROM jobs\")");
         assert_eq!(misplaced_tables(&[job], &tables()), ["crates/market/src/runner.rs must not name the table jobs: db::jobs does"]);
+    }
+
+    #[test]
+    fn only_those_who_were_looked_at_write_at_a_snapshot() {
+        let text = "market.db().write_snapshot(work).await";
+        assert!(snapshot_writers(&[source("crates/web/src/api/orders.rs", text)]).is_empty());
+        assert_eq!(snapshot_writers(&[source("crates/market/src/refunds/mod.rs", text)]).len(), 1);
     }
 
     #[test]

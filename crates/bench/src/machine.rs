@@ -133,7 +133,9 @@ impl Moment {
         let now = Self::now();
         let total = now.total.saturating_sub(self.total);
         let busy = now.busy.saturating_sub(self.busy);
-        let ours: u64 = now.ours.iter().map(|(pid, ticks)| ticks.saturating_sub(self.ours.get(pid).copied().unwrap_or(0))).sum();
+        // What has ended meanwhile stands in the count of its parent.
+        let sum = |moment: &Self| moment.ours.values().sum::<u64>();
+        let ours = sum(&now).saturating_sub(sum(self));
         Quiet {
             others_permille: stats::permille(busy.saturating_sub(ours), total),
             steal_permille: stats::permille(now.steal.saturating_sub(self.steal), total),
@@ -185,8 +187,8 @@ fn process(stat: &str) -> Option<Process> {
     let command = start.split_once('(')?.1;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     let number = |place: usize| fields.get(place).and_then(|text| text.parse::<u64>().ok());
-    // Fields 4 (parent), 14 (user time) and 15 (system time) of proc(5), counted from the third.
-    let ticks = number(11)? + number(12)?;
+    // Fields 4 (parent), 14 and 15 (user and system time), 16 and 17 (those of children that have ended) of proc(5), counted from the third.
+    let ticks = number(11)? + number(12)? + number(13)? + number(14)?;
     Some(Process { parent: u32::try_from(number(1)?).ok()?, ticks, database: command == DATABASE_SERVER })
 }
 
@@ -197,9 +199,9 @@ mod tests {
 
     #[test]
     fn a_process_is_read_whatever_its_command_is_called() {
-        let stat = "7 (a) b (c) S 3 7 7 0 -1 4194560 0 0 0 0 11 31 0 0 20 0 1 0 100 0 0";
+        let stat = "7 (a) b (c) S 3 7 7 0 -1 4194560 0 0 0 0 11 31 5 3 20 0 1 0 100 0 0";
         let process = process(stat).unwrap();
-        assert_eq!((process.parent, process.ticks, process.database), (3, 42, false));
+        assert_eq!((process.parent, process.ticks, process.database), (3, 50, false));
     }
 
     #[test]

@@ -207,9 +207,9 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 
 async fn order_in_process(market: &Market, buyer: &Buyer, good: &Good, key: &str) -> anyhow::Result<()> {
     let (same, who, what, name) = (market.clone(), buyer.clone(), good.clone(), key.to_owned());
-    let number = market.db().write(async move |tx| place(tx, &same, &who, &what, &name).await).await?;
+    let number = market.db().write_snapshot(async move |tx| place(tx, &same, &who, &what, &name).await).await?;
     let (same, who, name) = (market.clone(), buyer.clone(), key.to_owned());
-    Ok(market.db().write(async move |tx| pay(tx, &same, &who, &number, &name).await).await?)
+    Ok(market.db().write_snapshot(async move |tx| pay(tx, &same, &who, &number, &name).await).await?)
 }
 
 fn ctx(market: &Market, buyer: &Buyer) -> kernel::Ctx {

@@ -14,6 +14,9 @@ pub enum Error {
     /// The database asks to run the transaction again; handled inside this crate.
     #[error("the transaction met another one")]
     Again,
+    /// The transaction must run again as a serializable one ([`crate::Tx::need_serializable`]); handled inside this crate.
+    #[error("the transaction relies on what others may be changing")]
+    NeedsSerializable,
     /// The database, its disk or its network cannot do it now.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -47,7 +50,7 @@ impl Error {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Refused(refusal) => Some(refusal.code),
-            Self::Constraint(_) | Self::Again | Self::Unavailable(_) | Self::Broken(_) => None,
+            Self::Constraint(_) | Self::Again | Self::NeedsSerializable | Self::Unavailable(_) | Self::Broken(_) => None,
         }
     }
 }

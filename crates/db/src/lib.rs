@@ -1,8 +1,9 @@
 //! The database seam: one SQL text on SQLite and PostgreSQL, one transaction a closure, jobs in the caller's transaction.
 //!
 //! [`Db::write`] runs a closure as one transaction, all or nothing. On SQLite the closures of many callers run one after another on the
-//! one writer thread and share a commit (one fsync); on PostgreSQL each is a SERIALIZABLE transaction that runs again when the database
-//! asks for it. A closure therefore may run more than once and must change nothing but the database.
+//! one writer thread and share a commit (one fsync), and when one of them fails late, those before it run again; on PostgreSQL each is a
+//! SERIALIZABLE transaction that runs again when the database asks for it. A closure therefore may run more than once and must change nothing
+//! but the database. [`Db::write_snapshot`] is for the few that come by the thousand and were looked at beside each other.
 //!
 //! Invariants: this is the only crate that names a driver. A closure awaits nothing but its [`Tx`]. Every statement is declared with
 //! [`sql!`], so that one test can PREPARE them all on both engines. A panic or an error inside a closure undoes that closure alone.
@@ -33,6 +34,7 @@ pub use error::{Error, OnConstraint, Result};
 pub use migrate::{Migration, MigrationState};
 pub use row::{FromRow, Row};
 pub use statement::{Statement, registered};
+use tx::Isolation;
 pub use tx::{Engine, Tx};
 
 #[doc(hidden)]
@@ -203,7 +205,7 @@ impl Db {
 
     /// Runs `work` as one transaction: all of it or nothing, on the disk before this returns.
     ///
-    /// The closure may run again (PostgreSQL, SQLSTATE 40001), so it must change nothing but the database; it must await nothing but
+    /// The closure may run again (after it met another on PostgreSQL, SQLSTATE 40001; beside one that failed on SQLite), so it must change nothing but the database; it must await nothing but
     /// its [`Tx`].
     ///
     /// # Errors
@@ -215,9 +217,34 @@ impl Db {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
     {
+        self.write_at(Isolation::Serializable, work).await
+    }
+
+    /// As [`Db::write`], beside others of this kind on PostgreSQL: each sees the database as it was when it began, and one that changes a row
+    /// which another has changed since runs again. No transaction of [`Db::write`] takes place meanwhile.
+    ///
+    /// For use cases of which thousands run at once, and which never decide by a row that another of them writes, unless they change that row
+    /// too: two that read each other's rows would both go on. A closure that finds itself in such a place says so with
+    /// [`Tx::need_serializable`].
+    ///
+    /// # Errors
+    /// As [`Db::write`].
+    pub async fn write_snapshot<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
+        self.write_at(Isolation::Snapshot, work).await
+    }
+
+    async fn write_at<T, F>(&self, isolation: Isolation, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
+    {
         let (value, jobs_added) = match &self.0.backend {
             Backend::Sqlite(sqlite) => sqlite.write(work).await?,
-            Backend::Postgres(postgres) => postgres.write(work).await?,
+            Backend::Postgres(postgres) => postgres.write(isolation, work).await?,
         };
         if jobs_added {
             self.0.jobs_added.notify_one();
@@ -249,8 +276,12 @@ impl Db {
             Backend::Sqlite(sqlite) => sqlite.trouble(),
             Backend::Postgres(postgres) => postgres.trouble(),
         };
-        if trouble.is_none() {
-            return Ok(());
+        let Some(why) = trouble else { return Ok(()) };
+        // A small change may still fit where a larger one did not.
+        if let Backend::Sqlite(sqlite) = &self.0.backend
+            && !sqlite.has_room()
+        {
+            return Err(Error::Unavailable(why));
         }
         // A row that comes and goes is written all the same; an update to the same value would not be.
         self.write(async |tx| {

@@ -29,6 +29,9 @@ pub struct MigrationState {
 
 const HISTORY: &str = "CREATE TABLE IF NOT EXISTS schema_history (version BIGINT PRIMARY KEY, name TEXT NOT NULL, digest BIGINT NOT NULL)";
 
+/// The table that PostgreSQL's writers lock (see [`crate::Db::write_snapshot`]); it never has a row.
+const WRITE_GATE: &str = "CREATE TABLE IF NOT EXISTS write_gate (id BIGINT PRIMARY KEY)";
+
 impl Db {
     /// Brings the schema up to the last of `migrations`.
     ///
@@ -97,6 +100,7 @@ pub(crate) fn bring_up(raw: &rusqlite::Connection, migrations: &'static [Migrati
 pub(crate) async fn bring_up_server(client: &postgres::Client, migrations: &'static [Migration]) -> Result<MigrationState> {
     let broken = |e: tokio_postgres::Error| postgres::error(&e, None);
     client.batch_execute(HISTORY).await.map_err(broken)?;
+    client.batch_execute(WRITE_GATE).await.map_err(broken)?;
     let rows = client.query(APPLIED, &[]).await.map_err(broken)?;
     let applied: Vec<(i64, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let (state, steps) = plan(&applied, migrations)?;

@@ -1,4 +1,8 @@
-//! PostgreSQL: closures run on a few threads of their own, each as a SERIALIZABLE transaction that is repeated when the server asks.
+//! PostgreSQL: closures run on a few threads of their own, each as a transaction that is repeated when the server asks.
+//!
+//! There are two kinds of writers, and never both at once: each takes the lock of its kind on an empty table before its view is taken, and
+//! the two kinds exclude each other. Serializable ones run beside each other as PostgreSQL's SERIALIZABLE permits. Snapshot ones run beside
+//! each other at REPEATABLE READ. So whoever writes at a snapshot needs to be looked at beside the other snapshot writers only.
 
 use std::error::Error as _;
 use std::panic::AssertUnwindSafe;
@@ -19,7 +23,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type};
 
 use crate::sqlite::panic_text;
 use crate::tls;
-use crate::tx::Connection;
+use crate::tx::{Connection, Isolation};
 use crate::{AtCommit, Durability, Error, Fate, Options, Result, Row, Statement, Tx, WAITING_MAX};
 
 /// A connection taken from the pool.
@@ -36,6 +40,13 @@ const POOL_WAIT: Duration = Duration::from_secs(20);
 
 /// What is said when the server's disk is full.
 const DISK_FULL: &str = "the database server's disk is full; free some space there, nothing was changed";
+
+/// How a transaction begins. `LOCK` is no query: the view of the transaction is taken after it, by its first statement.
+const SERIALIZABLE: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK TABLE write_gate IN SHARE MODE";
+/// This lock excludes those who hold the one of [`SERIALIZABLE`], and nobody else.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE write_gate IN ROW EXCLUSIVE MODE";
+/// A view.
+const VIEW: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 type Task = Box<dyn FnOnce(Pool) -> LocalBoxFuture<'static, ()> + Send>;
 
@@ -122,12 +133,12 @@ impl Postgres {
         answer.await.map_err(|_| thread_gone())?
     }
 
-    pub(crate) async fn write<T, F>(&self, work: F) -> Result<(T, bool)>
+    pub(crate) async fn write<T, F>(&self, isolation: Isolation, work: F) -> Result<(T, bool)>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
     {
-        let written = self.write_once(work).await;
+        let written = self.write_once(isolation, work).await;
         match &written {
             Ok(_) => self.is_full.store(false, Ordering::Relaxed),
             Err(Error::Unavailable(why)) if why == DISK_FULL => self.is_full.store(true, Ordering::Relaxed),
@@ -141,7 +152,7 @@ impl Postgres {
         self.is_full.load(Ordering::Relaxed).then(|| DISK_FULL.to_owned())
     }
 
-    async fn write_once<T, F>(&self, work: F) -> Result<(T, bool)>
+    async fn write_once<T, F>(&self, isolation: Isolation, work: F) -> Result<(T, bool)>
     where
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> Result<T> + Send + 'static,
@@ -149,17 +160,24 @@ impl Postgres {
         let (at_commit, company) = (self.at_commit.clone(), self.company.clone());
         self.on_a_thread(move |pool| {
             Box::pin(async move {
-                let run = async || once(&pool, "BEGIN ISOLATION LEVEL SERIALIZABLE", End::Commit(&*at_commit), &work).await;
+                let mut begin = match isolation {
+                    Isolation::Serializable => SERIALIZABLE,
+                    Isolation::Snapshot => SNAPSHOT,
+                };
                 let mut tries = 0;
                 loop {
                     let outcome = if tries < TRIES_TOGETHER_MAX {
                         let _together = company.read().await;
-                        run().await
+                        once(&pool, begin, End::Commit(&*at_commit), &work).await
                     } else {
                         let _alone = company.write().await;
-                        run().await
+                        once(&pool, begin, End::Commit(&*at_commit), &work).await
                     };
                     match outcome {
+                        Err(Error::NeedsSerializable) if begin == SNAPSHOT => {
+                            begin = SERIALIZABLE;
+                            continue;
+                        }
                         Err(Error::Again) if tries < TRIES_MAX => tries += 1,
                         Err(Error::Again) => {
                             return Err(Error::Unavailable("too many transactions met at the same rows; try again".to_owned()));
@@ -180,7 +198,7 @@ impl Postgres {
     {
         self.on_a_thread(move |pool| {
             Box::pin(async move {
-                let (value, _) = once(&pool, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", End::Rollback, &work).await?;
+                let (value, _) = once(&pool, VIEW, End::Rollback, &work).await?;
                 Ok(value)
             })
         })
@@ -241,7 +259,8 @@ where
     F: AsyncFn(&mut Tx) -> Result<T>,
 {
     let client = Rc::new(connect(pool).await?);
-    let mut tx = Tx::new(Connection::Postgres(Session { client: client.clone(), queued: vec![Queued::Begin(begin)] }));
+    let session = Session { client: client.clone(), queued: vec![Queued::Begin(begin)] };
+    let mut tx = Tx::new(Connection::Postgres(session), if begin == SNAPSHOT { Isolation::Snapshot } else { Isolation::Serializable });
     let outcome = match AssertUnwindSafe(work(&mut tx)).catch_unwind().await {
         Ok(result) => result,
         Err(panic) => Err(Error::broken(format!("a transaction's closure panicked: {}", panic_text(&*panic)))),

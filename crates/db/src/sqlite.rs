@@ -17,7 +17,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 use rusqlite::{Connection as Raw, ErrorCode, OpenFlags};
 use tokio::sync::oneshot;
 
-use crate::tx::Connection;
+use crate::tx::{Connection, Isolation};
 use crate::wal::Log;
 use crate::{AtCommit, Durability, Error, Fate, Result, Row, Statement, Tx, WAITING_MAX};
 
@@ -112,7 +112,7 @@ where
     }
 
     fn run(&mut self, session: &Rc<Session>) -> bool {
-        let mut tx = Tx::new(Connection::Sqlite(session.clone()));
+        let mut tx = Tx::new(Connection::Sqlite(session.clone()), Isolation::Serializable);
         let work = &self.work;
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&mut tx).now_or_never()));
         let outcome = match outcome {
@@ -208,6 +208,13 @@ impl Sqlite {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether a change of any size would find room on the disk. Where this cannot be told, it has.
+    pub(crate) fn has_room(&self) -> bool {
+        /// More than a transaction of a usual size writes.
+        const ROOM: u64 = 2 * 1024 * 1024;
+        rustix::fs::statvfs(&*self.path).map_or(true, |disk| disk.f_bavail.saturating_mul(disk.f_frsize) >= ROOM)
+    }
+
     /// Runs `change` alone, with the file locked against every other process, as one transaction.
     pub(crate) async fn exclusively<T, F>(&self, change: F) -> Result<T>
     where
@@ -259,9 +266,10 @@ pub(crate) fn open_raw(path: &Path, durability: Durability, access: Access) -> R
         Durability::Full => "FULL",
         Durability::Relaxed => "OFF",
     };
-    let query_only = match access {
-        Access::Read => "ON",
-        Access::Write => "OFF",
+    // The writer looks at pages all over the file; readers are many, and the system keeps what they look at.
+    let (query_only, cache_kib) = match access {
+        Access::Read => ("ON", 8 * 1024),
+        Access::Write => ("OFF", 64 * 1024),
     };
     // Without this a statement is prepared anew whenever a parameter is bound that decides whether a partial index may be used, such as
     // `state = $2` where an index has `WHERE state = 'open'`.
@@ -269,7 +277,7 @@ pub(crate) fn open_raw(path: &Path, durability: Durability, access: Access) -> R
     begin_wal(&raw).map_err(cannot)?;
     raw.execute_batch(&format!(
         "PRAGMA synchronous = {synchronous}; PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;
-         PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864; PRAGMA temp_store = MEMORY;
+         PRAGMA cache_size = -{cache_kib}; PRAGMA journal_size_limit = 268435456; PRAGMA temp_store = MEMORY;
          PRAGMA query_only = {query_only};"
     ))
     .map_err(cannot)?;
@@ -291,8 +299,75 @@ fn begin_wal(raw: &Raw) -> rusqlite::Result<()> {
     }
 }
 
+/// For so many batches closures are kept apart after one of them had to be undone: where many fail, running them twice costs more than savepoints.
+const APART_AFTER_UNDOING: u32 = 16;
+
+/// Closures that share a transaction and its commit.
+struct Batch<'a> {
+    session: &'a Rc<Session>,
+    works: Vec<Box<dyn Work>>,
+    /// Each closure runs under a savepoint. Otherwise nothing is remembered of what was there before, which costs a copy of every page, and when one
+    /// has to be undone, all are, and those before it run again.
+    apart: bool,
+    is_changed: bool,
+}
+
+impl Batch<'_> {
+    /// Runs a closure as part of the batch.
+    ///
+    /// # Errors
+    /// Why the whole transaction is lost: a full disk or an I/O error makes the engine undo it.
+    fn add(&mut self, work: Box<dyn Work>) -> Result<()> {
+        self.works.push(work);
+        let place = self.works.len() - 1;
+        if self.apart {
+            return self.run_apart(place);
+        }
+        let changes = self.session.raw.total_changes();
+        let kept = self.works[place].run(self.session);
+        if self.session.raw.is_autocommit() {
+            return Err(undone_by_engine());
+        }
+        let changed = self.session.raw.total_changes() > changes;
+        if kept {
+            self.is_changed |= changed;
+            return Ok(());
+        }
+        // One that failed before it changed anything, as most that are refused do, leaves nothing to undo.
+        if changed { self.start_over() } else { Ok(()) }
+    }
+
+    /// Undoes everything and runs again what had changed something, if anything had.
+    fn start_over(&mut self) -> Result<()> {
+        self.session.run("ROLLBACK")?;
+        self.session.run("BEGIN IMMEDIATE")?;
+        if !self.is_changed {
+            return Ok(());
+        }
+        (self.apart, self.is_changed) = (true, false);
+        (0..self.works.len()).try_for_each(|place| self.run_apart(place))
+    }
+
+    fn run_apart(&mut self, place: usize) -> Result<()> {
+        let (session, work) = (self.session, &mut self.works[place]);
+        let changes = session.raw.total_changes();
+        let kept = session.in_savepoint(|| work.run(session));
+        if session.raw.is_autocommit() {
+            return Err(kept.err().unwrap_or_else(undone_by_engine));
+        }
+        // What was undone counts as a change to the engine, not here.
+        self.is_changed |= kept? && session.raw.total_changes() > changes;
+        Ok(())
+    }
+}
+
+fn undone_by_engine() -> Error {
+    Error::Unavailable("the disk is full or failing; nothing was changed".to_owned())
+}
+
 fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, mut log: Log, at_commit: &dyn Fn() -> Fate) {
     let session = Rc::new(session);
+    let mut apart_for = 0_u32;
     while let Ok(first) = queue.recv() {
         if first.is_abandoned() {
             continue;
@@ -302,33 +377,16 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, mut log: Log, a
             continue;
         }
         let started = Instant::now();
-        let mut is_changed = false;
-        let mut batch = Vec::new();
-        let mut next = Some(first);
-        let mut lost = None;
-        while let Some(mut work) = next {
-            let changes = session.raw.total_changes();
-            let kept = session.in_savepoint(|| work.run(&session));
-            // What was undone counts as a change to the engine, not here.
-            is_changed |= matches!(kept, Ok(true)) && session.raw.total_changes() > changes;
-            batch.push(work);
-            // A full disk or an I/O error makes the engine undo the whole transaction, not only the savepoint.
-            if session.raw.is_autocommit() {
-                lost =
-                    Some(kept.err().unwrap_or_else(|| Error::Unavailable("the disk is full or failing; nothing was changed".to_owned())));
-                break;
-            }
-            if let Err(error) = kept {
-                lost = Some(error);
-                break;
-            }
-            let full = batch.len() >= BATCH_MAX || started.elapsed() >= BATCH_TIME_MAX;
-            next = if full { None } else { queue.try_iter().find(|work| !work.is_abandoned()) };
+        let mut batch = Batch { session: &session, works: Vec::new(), apart: apart_for > 0, is_changed: false };
+        let (mut next, mut filled) = (Some(first), Ok(()));
+        while let (Some(work), Ok(())) = (next.take(), &filled) {
+            filled = batch.add(work);
+            let full = batch.works.len() >= BATCH_MAX || started.elapsed() >= BATCH_TIME_MAX;
+            next = if full || filled.is_err() { None } else { queue.try_iter().find(|work| !work.is_abandoned()) };
         }
-        let committed = match lost {
-            None => session.commit(if is_changed { at_commit() } else { Fate::Done }),
-            Some(error) => Err(error),
-        };
+        let Batch { works, apart, is_changed, .. } = batch;
+        apart_for = if apart && apart_for == 0 { APART_AFTER_UNDOING } else { apart_for.saturating_sub(1) };
+        let committed = filled.and_then(|()| session.commit(if is_changed { at_commit() } else { Fate::Done }));
         if committed.is_err() && !session.raw.is_autocommit() {
             // Nothing more can be done when this fails; the next BEGIN will say so.
             let _ = session.run("ROLLBACK");
@@ -337,7 +395,7 @@ fn write_loop(session: Session, queue: &Receiver<Box<dyn Work>>, mut log: Log, a
         if committed.is_ok() && is_changed {
             session.note(None);
         }
-        for work in batch {
+        for work in works {
             work.answer(committed.as_ref().map(|&()| ()));
         }
         log.tend(&session.raw);

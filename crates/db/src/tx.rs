@@ -32,10 +32,20 @@ pub(crate) enum Connection {
     Postgres(postgres::Session),
 }
 
+/// What a transaction may take for granted of others that write at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    /// All that it has read.
+    Serializable,
+    /// What it changes itself, and what no writer at a snapshot changes.
+    Snapshot,
+}
+
 /// An open transaction. Statements run in it one after another; it ends with the closure it was given to.
 pub struct Tx {
     pub(crate) connection: Connection,
     pub(crate) jobs_added: bool,
+    isolation: Isolation,
 }
 
 impl std::fmt::Debug for Tx {
@@ -45,8 +55,20 @@ impl std::fmt::Debug for Tx {
 }
 
 impl Tx {
-    pub(crate) const fn new(connection: Connection) -> Self {
-        Self { connection, jobs_added: false }
+    pub(crate) const fn new(connection: Connection, isolation: Isolation) -> Self {
+        Self { connection, jobs_added: false, isolation }
+    }
+
+    /// Says that what follows relies on rows that others may be changing at this moment: unless this transaction is serializable, it is undone
+    /// and run again as one. Where [`crate::Db::write`] began it, and on SQLite, nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::NeedsSerializable`], which the closure must hand on.
+    pub const fn need_serializable(&self) -> Result<()> {
+        match self.isolation {
+            Isolation::Serializable => Ok(()),
+            Isolation::Snapshot => Err(Error::NeedsSerializable),
+        }
     }
 
     /// Which engine runs this.

@@ -29,12 +29,13 @@ pub(crate) struct Checkpoints {
     woken: Receiver<()>,
 }
 
-/// So many new pages are carried over at a time: 16 MiB.
-const LOG_PAGES: u64 = 4_000;
-/// From here on the log is to begin anew: 128 MiB.
-const LOG_PAGES_LONG: u64 = 32_000;
+/// So many new pages are carried over at a time: 1 MiB. With 16 MiB the disk was busy with them for 75 to 90 ms, and one order in a hundred
+/// waited behind that for as long (docs/performance.md).
+const LOG_PAGES: u64 = 250;
+/// From here on the log is to begin anew: 256 MiB. The file keeps this length (`journal_size_limit`), for growing it costs every commit more.
+const LOG_PAGES_LONG: u64 = 64_000;
 /// So few pages the writer carries over itself: some milliseconds.
-const LOG_PAGES_FEW: u64 = 500;
+const LOG_PAGES_FEW: u64 = 100;
 
 const CARRY_OVER: &str = "PRAGMA wal_checkpoint(PASSIVE)";
 
@@ -112,20 +113,20 @@ mod tests {
         let (wake, _woken) = sync_channel(1);
         let mut log = Log { pages, carried: carried.clone(), woken_at: 0, wake };
         for (pages, carried_by_now, expected) in [
-            (3_999, 0, Turn::Nobodys),
-            (4_000, 0, Turn::Others),
-            (4_100, 0, Turn::Nobodys),
-            (8_000, 4_000, Turn::Others),
+            (249, 0, Turn::Nobodys),
+            (250, 0, Turn::Others),
+            (300, 0, Turn::Nobodys),
+            (500, 250, Turn::Others),
             // Begun anew.
-            (10, 8_000, Turn::Nobodys),
-            (4_000, 0, Turn::Others),
+            (10, 500, Turn::Nobodys),
+            (250, 0, Turn::Others),
             // Long, and much is left: the other thread is woken more often, so that little is left soon.
-            (32_000, 20_000, Turn::Others),
-            (32_400, 20_000, Turn::Nobodys),
-            (32_500, 20_000, Turn::Others),
-            (32_600, 32_200, Turn::Writers),
+            (64_000, 50_000, Turn::Others),
+            (64_080, 50_000, Turn::Nobodys),
+            (64_100, 50_000, Turn::Others),
+            (64_200, 64_120, Turn::Writers),
             // A log that nobody could keep short.
-            (64_000, 40_000, Turn::Writers),
+            (128_000, 80_000, Turn::Writers),
         ] {
             carried.store(carried_by_now, Ordering::Relaxed);
             assert_eq!(log.turn(pages), expected, "{pages} pages, {carried_by_now} carried over");

@@ -73,6 +73,34 @@ async fn a_refusal_undoes_its_own_closure_alone() {
 }
 
 #[tokio::test]
+async fn those_that_fail_late_take_nobody_with_them_however_many_run_together() {
+    let (_scratch, db) = open().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..300_i64 {
+        let db = db.clone();
+        tasks.spawn(async move {
+            let fails = n % 7 == 3 || (100..120).contains(&n);
+            let done = db
+                .write(async move |tx| {
+                    add(tx, &format!("{n:03}"), &format!("thing {n:03}"), n).await?;
+                    if fails { Err(Refusal::new(Code::OrderState).into()) } else { Ok(()) }
+                })
+                .await;
+            match done {
+                Ok(()) => assert!(!fails),
+                Err(error) => assert!(fails && error.code() == Some(Code::OrderState), "{n}: {error}"),
+            }
+            (!fails).then_some(format!("thing {n:03}"))
+        });
+    }
+    let mut expected: Vec<String> = tasks.join_all().await.into_iter().flatten().collect();
+    expected.sort();
+    let mut kept = names(&db).await;
+    kept.sort();
+    assert_eq!(kept, expected);
+}
+
+#[tokio::test]
 async fn broken_constraints_have_the_same_names_on_both_engines() {
     let (_scratch, db) = open().await;
     db.write(async |tx| add(tx, "a", "one", 1).await).await.unwrap();
@@ -182,6 +210,77 @@ async fn a_hundred_concurrent_increments_are_a_hundred() {
     }
     let (n,): (i64,) = db.read(async |tx| tx.one(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await).await.unwrap();
     assert_eq!(n, 100);
+}
+
+/// Writes the row `own` unless `other` is there; takes its time in between, so that others come in there.
+async fn unless(tx: &mut Tx, own: &str, other: &str) -> db::Result<()> {
+    let found = sql!("SELECT id FROM things WHERE id = $1");
+    if tx.find::<(String,)>(found, &[&other]).await?.is_none() {
+        for _ in 0..20 {
+            tx.find::<(String,)>(found, &[&other]).await?;
+        }
+        add(tx, own, own, 1).await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn of_two_that_exclude_each_other_one_takes_place_when_one_of_them_is_serializable() {
+    let (_scratch, db) = open().await;
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..150 {
+        let (a, b) = (format!("a{n:03}"), format!("b{n:03}"));
+        let (snapshot, serializable) = (db.clone(), db.clone());
+        let (own, other) = (a.clone(), b.clone());
+        match n % 3 {
+            0 => tasks.spawn(async move { serializable.write(async move |tx| unless(tx, &own, &other).await).await }),
+            1 => tasks.spawn(async move {
+                let needs = async move |tx: &mut Tx| {
+                    tx.need_serializable()?;
+                    unless(tx, &own, &other).await
+                };
+                serializable.write_snapshot(needs).await
+            }),
+            // It may find out late.
+            _ => tasks.spawn(async move {
+                let needs = async move |tx: &mut Tx| {
+                    unless(tx, &own, &other).await?;
+                    tx.need_serializable()
+                };
+                serializable.write_snapshot(needs).await
+            }),
+        };
+        tasks.spawn(async move { snapshot.write_snapshot(async move |tx| unless(tx, &b, &a).await).await });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let names = names(&db).await;
+    let of: std::collections::BTreeSet<&str> = names.iter().map(|name| &name[1..]).collect();
+    assert_eq!((names.len(), of.len()), (150, 150), "one of each two: {names:?}");
+}
+
+#[tokio::test]
+async fn snapshot_writers_lose_no_change_of_each_other() {
+    let (_scratch, db) = open().await;
+    db.write(async |tx| add(tx, "a", "one", 0).await).await.unwrap();
+    let mut tasks = tokio::task::JoinSet::new();
+    for n in 0..60 {
+        let db = db.clone();
+        tasks.spawn(async move {
+            db.write_snapshot(async move |tx| {
+                let (found,): (i64,) = tx.one(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await?;
+                tx.execute(sql!("UPDATE things SET n = $1 WHERE id = 'a'"), &[&(found + 1)]).await?;
+                defer(tx, &format!("b{n}"), &format!("thing {n}"), n).await
+            })
+            .await
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.unwrap().unwrap();
+    }
+    let (n,): (i64,) = db.read(async |tx| tx.one(sql!("SELECT n FROM things WHERE id = 'a'"), &[]).await).await.unwrap();
+    assert_eq!((n, names(&db).await.len()), (60, 61));
 }
 
 #[tokio::test]

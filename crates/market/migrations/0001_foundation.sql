@@ -52,7 +52,6 @@ CREATE TABLE audit (
   detail TEXT NOT NULL,
   request_id TEXT NOT NULL
 );
-CREATE INDEX audit_subject ON audit (subject, id);
 CREATE INDEX audit_thread ON audit (thread, id) WHERE thread IS NOT NULL;
 CREATE INDEX audit_account ON audit (account_id, id) WHERE account_id IS NOT NULL;
 

@@ -42,7 +42,7 @@ CREATE TABLE subscriptions (
 CREATE INDEX subscriptions_of_buyer ON subscriptions (buyer_id, id);
 CREATE INDEX subscriptions_of_seller ON subscriptions (seller_id, id);
 CREATE INDEX subscriptions_due ON subscriptions (due_at, id) WHERE due_at IS NOT NULL;
-CREATE UNIQUE INDEX subscription_instance_unique ON subscriptions (address_id, instance_id) WHERE instance_id IS NOT NULL;
+CREATE UNIQUE INDEX subscription_instance_once ON subscriptions (address_id, instance_id) WHERE instance_id IS NOT NULL;
 
 -- Self-service refunds used, by account and calendar year (spec: business §6.4).
 CREATE TABLE refund_quota (

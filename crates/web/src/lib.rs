@@ -104,6 +104,15 @@ impl AppState {
         Ok(self.0.market.db().write(work).await?)
     }
 
+    /// As [`Self::write`], beside others of its kind on PostgreSQL (see [`db::Db::write_snapshot`]): placing and paying.
+    pub(crate) async fn write_snapshot<T, F>(&self, work: F) -> ApiResult<T>
+    where
+        T: Send + 'static,
+        F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
+    {
+        Ok(self.0.market.db().write_snapshot(work).await?)
+    }
+
     /// Runs `work` on one unchanging view of the market.
     pub(crate) async fn read<T, F>(&self, work: F) -> ApiResult<T>
     where

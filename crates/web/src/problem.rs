@@ -75,7 +75,7 @@ impl From<db::Error> for ApiError {
     fn from(error: db::Error) -> Self {
         match error {
             db::Error::Refused(refusal) => Self::Refused(refusal),
-            db::Error::Again => Self::Unavailable("the transaction met others too often".to_owned()),
+            db::Error::Again | db::Error::NeedsSerializable => Self::Unavailable("the transaction met others too often".to_owned()),
             db::Error::Unavailable(why) => Self::Unavailable(why),
             // A constraint that a use case did not foresee is a fault of the use case.
             fault @ (db::Error::Constraint(_) | db::Error::Broken(_)) => Self::Broken(Box::new(fault)),

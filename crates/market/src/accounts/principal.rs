@@ -100,11 +100,11 @@ pub async fn authenticate(market: &Market, token: &str, wall: i64) -> Result<Pri
     let touched = match &found {
         Found::Session { holder, .. } if wall - holder.seen_at >= TOUCH_MS => {
             let (id, until) = (holder.id, session::expires_at(holder.created_at, wall));
-            market.db().write(async move |tx| store::touch_session(tx, id, wall, until).await).await
+            market.db().write_snapshot(async move |tx| store::touch_session(tx, id, wall, until).await).await
         }
         Found::Token { holder, .. } if wall - holder.used_at.unwrap_or(0) >= TOUCH_MS => {
             let id = holder.id;
-            market.db().write(async move |tx| store::touch_token(tx, id, wall).await).await
+            market.db().write_snapshot(async move |tx| store::touch_token(tx, id, wall).await).await
         }
         Found::Session { .. } | Found::Token { .. } => Ok(()),
     };

@@ -53,7 +53,7 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
     let (call, target, kind) = match prepared {
         Prepared::Gone => {
             let lease = lease.clone();
-            return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
+            return market.db().write_snapshot(async move |tx| jobs::finish(tx, &lease).await).await;
         }
         Prepared::Later(at) => {
             let lease = lease.clone();
@@ -62,7 +62,7 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
                 calls::begin(tx, id, now).await?;
                 jobs::postpone(tx, &lease, at).await
             };
-            return market.db().write(put_off).await;
+            return market.db().write_snapshot(put_off).await;
         }
         Prepared::Ready { call, target, kind } => (call, target, kind),
     };
@@ -71,7 +71,7 @@ pub async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
     let (market_again, lease) = (market.clone(), lease.clone());
     market
         .db()
-        .write(async move |tx| {
+        .write_snapshot(async move |tx| {
             let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
             conclude(tx, &ctx, &market_again, &lease, id, kind, &exchange).await
         })
@@ -117,6 +117,10 @@ async fn conclude(
     if !call.state.is_active() {
         return jobs::finish(tx, lease).await;
     }
+    if call.scene != Scene::Create {
+        // Other calls of the subscription may be asked for at this moment; nobody knows yet of one that is being opened.
+        tx.need_serializable()?;
+    }
     let outcome = believed(tx, &call, &exchange.outcome).await?;
     let attempt = exchange.attempt(kind, ctx.now, &outcome);
     calls::add_attempt(tx, &mut call, attempt).await?;
@@ -145,6 +149,8 @@ async fn conclude(
             jobs::postpone(tx, lease, at).await
         }
         Step::GiveUp => {
+            // How many were given up decides whether the product is flagged.
+            tx.need_serializable()?;
             jobs::finish(tx, lease).await?;
             calls::end(tx, ctx, &mut call, CallState::GaveUp).await?;
             if call.state == CallState::Withdrawn {
@@ -329,15 +335,15 @@ pub async fn fetch_info(market: &Market, lease: &Lease, now: i64) -> Result<()> 
         .await?;
     let (market_again, lease) = (market.clone(), lease.clone());
     let Some((target, instance, opened_at, is_open)) = wanted else {
-        return market.db().write(async move |tx| jobs::finish(tx, &lease).await).await;
+        return market.db().write_snapshot(async move |tx| jobs::finish(tx, &lease).await).await;
     };
     if is_open {
-        return market.db().write(async move |tx| ask_later(tx, &lease, opened_at, now).await).await;
+        return market.db().write_snapshot(async move |tx| ask_later(tx, &lease, opened_at, now).await).await;
     }
     let exchange = exchange::run(market, &target, &exchange::query(&instance), Mode::Live).await;
     market
         .db()
-        .write(async move |tx| {
+        .write_snapshot(async move |tx| {
             let ctx = market_again.ctx_at(now, Actor::System("delivery"), Locale::ZhCn);
             let mut call = calls::get(tx, id).await?;
             calls::keep_attempt(tx, &mut call, exchange.attempt(AttemptKind::Query, now, &exchange.outcome)).await?;

@@ -152,6 +152,10 @@ async fn processing_line(tx: &mut Tx, line_number: &str) -> Result<(Order, usize
 
 async fn close_when_decided(tx: &mut Tx, ctx: &Ctx, order: &mut Order) -> Result<()> {
     let lines: Vec<_> = order.lines.iter().map(|l| l.state).collect();
+    if lines.len() > 1 {
+        // The last line closes the order: two that end at once must see each other.
+        tx.need_serializable()?;
+    }
     let Some(event) = state::outcome(&lines) else { return Ok(()) };
     let was = order.state;
     order.state = state::next(was, event)?;

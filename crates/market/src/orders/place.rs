@@ -147,6 +147,10 @@ async fn write_down(
 pub async fn pay(tx: &mut Tx, ctx: &Ctx, edition: &Edition, buyer: AccountId, number: &str) -> Result<Order> {
     let mut order = get_of_buyer(tx, buyer, number).await?;
     order.state = state::next(order.state, OrderEvent::Pay)?;
+    if order.kind != OrderKind::New {
+        // It depends on how a subscription stands, and on its calls.
+        tx.need_serializable()?;
+    }
     if ctx.now >= order.pay_until {
         return Err(Refusal::new(Code::OrderState).with("state", OrderState::Cancelled).into());
     }

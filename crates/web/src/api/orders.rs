@@ -80,7 +80,7 @@ async fn place_order(State(app): State<AppState>, buyer: Buyer<buyer::Purchase>,
         })
         .await
     };
-    Ok(created(app.write(place).await?))
+    Ok(created(app.write_snapshot(place).await?))
 }
 
 /// An order that was placed, as kept under its idempotency key, at its address.
@@ -137,7 +137,7 @@ async fn pay_order(
     let pay = async move |tx: &mut Tx| {
         once(tx, &ctx, &key, async |tx: &mut Tx| orders::pay(tx, &ctx, market.edition(), principal.account, &number).await).await
     };
-    Ok(Json(app.write(pay).await?))
+    Ok(Json(app.write_snapshot(pay).await?))
 }
 
 /// Cancel an order

@@ -108,7 +108,7 @@ async fn authenticate(app: &AppState, signed: &Parts<'_>, wall: i64) -> ApiResul
     }
     if key.is_stale(wall) {
         let id = key.id;
-        if let Err(error) = app.market().db().write(async move |tx| accounts::touch_access_key(tx, id, wall).await).await {
+        if let Err(error) = app.market().db().write_snapshot(async move |tx| accounts::touch_access_key(tx, id, wall).await).await {
             tracing::warn!(%error, "the last use of an access key was not written");
         }
     }
