@@ -1,7 +1,8 @@
 //! The machine: what it is, and whether it was ours alone while something was measured.
 //!
-//! What others took of the processors is what was used altogether, less what our own processes used: this one, its children, and the
-//! database's servers. Everything is read from `/proc`.
+//! What others took of the processors is what programs used altogether, less what our own processes used: this one, its children, and the
+//! database's servers. The kernel's own work (interrupts, its threads) is left out: it is nobody's in particular, and here mostly the writing
+//! of what we write. Everything is read from `/proc`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -122,8 +123,8 @@ impl Moment {
             .collect();
         let tick = |place: usize| ticks.get(place).copied().unwrap_or(0);
         // user nice system idle iowait irq softirq steal; the guests' are inside user.
-        let busy = tick(0) + tick(1) + tick(2) + tick(5) + tick(6);
-        let total = busy + tick(3) + tick(4) + tick(7);
+        let busy = tick(0) + tick(1) + tick(2);
+        let total = busy + tick(3) + tick(4) + tick(5) + tick(6) + tick(7);
         Self { total, busy, steal: tick(7), ours: ours(), pressure_us: pressure_us(), at: Instant::now() }
     }
 
@@ -158,7 +159,10 @@ struct Process {
     database: bool,
 }
 
-/// The ticks of our processes, by their numbers.
+/// The parent of the kernel's threads.
+const KERNEL_THREADS: u32 = 2;
+
+/// The ticks of our processes and of the kernel's threads, by their numbers.
 fn ours() -> HashMap<u32, u64> {
     let mut all = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -178,7 +182,8 @@ fn ours() -> HashMap<u32, u64> {
         }
         true
     };
-    all.iter().filter(|(pid, process)| process.database || descends(**pid)).map(|(pid, process)| (*pid, process.ticks)).collect()
+    let counts = |pid: u32, process: &Process| process.database || process.parent == KERNEL_THREADS || descends(pid);
+    all.iter().filter(|(pid, process)| counts(**pid, process)).map(|(pid, process)| (*pid, process.ticks)).collect()
 }
 
 /// Reads `pid (command) state parent …`; the command may hold spaces and parentheses.

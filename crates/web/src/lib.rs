@@ -22,6 +22,7 @@ pub mod scope;
 mod serve;
 pub mod settings;
 pub mod texts;
+mod unreadable;
 
 use std::sync::Arc;
 

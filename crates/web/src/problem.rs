@@ -18,7 +18,7 @@ use wire::koogallery_v2::ResultCode;
 
 use crate::extract::Segment;
 use crate::scope::Scope;
-use crate::texts;
+use crate::{texts, unreadable};
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -212,8 +212,13 @@ fn explained(refusal: &Refusal, locale: Locale) -> Vec<(&'static str, String)> {
             (*name, text)
         })
         .collect();
-    if let (Code::ParameterInvalid, Some(rule)) = (refusal.code, given("rule")) {
-        args.push(("detail", texts::rule(locale, rule)));
+    match (refusal.code, given("rule"), given("detail")) {
+        (Code::ParameterInvalid, Some(rule), _) => args.push(("detail", texts::rule(locale, rule))),
+        (Code::BodyInvalid | Code::ParameterInvalid, None, Some(said)) => {
+            args.retain(|(name, _)| *name != "detail");
+            args.push(("detail", unreadable::explained(locale, said)));
+        }
+        _ => {}
     }
     args
 }
@@ -372,7 +377,11 @@ mod tests {
             urls.iter().map(|url| Refusal::new(Code::AddressRefused).with("reason", url.word())).collect(),
             failures.iter().map(|why| Refusal::new(Code::SellerUnreachable).with("verdict", why.word())).collect(),
             answered.collect(),
-            vec![Refusal::new(Code::ParameterInvalid).with("field", "limit").with("rule", "range:1-200")],
+            vec![
+                Refusal::new(Code::ParameterInvalid).with("field", "limit").with("rule", "range:1-200"),
+                Refusal::new(Code::ParameterInvalid).with("field", "account_id").with("detail", "an id of an account begins with acc_"),
+                Refusal::new(Code::BodyInvalid).with("detail", "items[0]: missing field `sku_id` at line 1 column 2"),
+            ],
         ]
         .concat()
     }

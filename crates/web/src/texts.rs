@@ -1,7 +1,7 @@
 //! The texts of the doors in both languages, from `locales/*/codes.ftl`.
 //!
 //! A message is named by its key: the key of a [`Code`] (its value is the title, its attribute `detail` what to do), `rule-…` for the rules
-//! that fields break, `state-…`, `reason-…` and `verdict-…` for words of the program. Invariant, held by a test: both languages have every message, and no message uses a value that its code does not give.
+//! that fields break, `unreadable-…` for what cannot be read, `state-…`, `reason-…` and `verdict-…` for words of the program. Invariant, held by a test: both languages have every message, and no message uses a value that its code does not give.
 
 use std::sync::LazyLock;
 
@@ -76,6 +76,12 @@ pub fn word(locale: Locale, kind: &str, word: &str) -> String {
     text(locale, &format!("{kind}-{word}"), None, std::iter::empty()).unwrap_or_else(|| word.to_owned())
 }
 
+/// A part of other messages, put together from `args`; its key when there is no such message, or a value is missing.
+#[must_use]
+pub(crate) fn part(locale: Locale, key: &str, args: &[(&'static str, String)]) -> String {
+    text(locale, key, None, args.iter().map(|(name, value)| (*name, value.as_str()))).unwrap_or_else(|| key.to_owned())
+}
+
 /// What a seller's server said, by the published table of codes.
 #[must_use]
 pub fn result_code(locale: Locale, code: &ResultCode) -> String {
@@ -143,7 +149,7 @@ mod tests {
 
     /// Whether a message is a part of others, and no code's.
     fn is_part(key: &str) -> bool {
-        ["rule-", "state-", "reason-", "verdict-"].iter().any(|kind| key.starts_with(kind))
+        ["rule-", "state-", "reason-", "verdict-", "unreadable-"].iter().any(|kind| key.starts_with(kind))
     }
 
     #[test]
@@ -163,6 +169,9 @@ mod tests {
         for (language, source) in [("en", ENGLISH), ("zh-CN", CHINESE)] {
             for (key, used) in values_used(source) {
                 let allowed = match is_part(&key) {
+                    true if key.starts_with("unreadable-") => {
+                        ["path", "what", "name", "given", "choices", "wanted", "line", "column"].map(str::to_owned).into()
+                    }
                     true => ["min".to_owned(), "max".to_owned()].into(),
                     false => match key.split_once('.') {
                         Some((code, _)) => promised[code].clone(),

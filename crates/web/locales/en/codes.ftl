@@ -256,3 +256,20 @@ verdict-instance_id_missing = its answer has no instance id
 verdict-instance_id_too_long = its instance id is too long
 verdict-instance_id_with_comma = its instance id has a comma
 verdict-instance_taken = its instance belongs to another order
+
+## What cannot be read
+
+unreadable-at = { $path }: { $what }
+unreadable-missing = { $name } is missing
+unreadable-unknown = there is no such member
+unreadable-choice = "{ $given }" is not one of { $choices }
+unreadable-kind = must be { $wanted }
+unreadable-kind-number = a whole number
+unreadable-kind-flag = true or false
+unreadable-kind-list = a list
+unreadable-kind-object = an object
+unreadable-kind-text = a text
+unreadable-value = the value cannot be read
+unreadable-nul = a text has the character U+0000
+unreadable-ended = it ends too early
+unreadable-json = not JSON at line { $line }, column { $column }

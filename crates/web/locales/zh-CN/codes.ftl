@@ -256,3 +256,20 @@ verdict-instance_id_missing = 响应缺少实例 ID
 verdict-instance_id_too_long = 实例 ID 过长
 verdict-instance_id_with_comma = 实例 ID 含有逗号
 verdict-instance_taken = 实例已属于其他订单
+
+## What cannot be read
+
+unreadable-at = { $path }：{ $what }
+unreadable-missing = 缺少 { $name }
+unreadable-unknown = 没有这一项
+unreadable-choice = “{ $given }”不在可选范围内，可选：{ $choices }
+unreadable-kind = 须为{ $wanted }
+unreadable-kind-number = 整数
+unreadable-kind-flag = true 或 false
+unreadable-kind-list = 列表
+unreadable-kind-object = 对象
+unreadable-kind-text = 文本
+unreadable-value = 填写的值无法识别
+unreadable-nul = 文本中含有字符 U+0000
+unreadable-ended = 内容不完整
+unreadable-json = 第 { $line } 行第 { $column } 列不是合法的 JSON

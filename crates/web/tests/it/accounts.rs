@@ -64,9 +64,9 @@ async fn what_is_wrong_with_a_sign_up_is_told_by_field() {
 
     for (body, detail) in [
         (json!({ "name": "Nebula", "kind": "club" }), "kind: \"club\" is not one of enterprise, individual"),
-        (json!({ "name": 7 }), "name: invalid type: integer `7`, expected a string"),
-        (json!({ "login": "x" }), "missing field `name`"),
-        (json!([1, 2]), "[0]: invalid type: integer `1`, expected a string"),
+        (json!({ "name": 7 }), "name: must be a text"),
+        (json!({ "login": "x" }), "name is missing"),
+        (json!([1, 2]), "[0]: must be a text"),
     ] {
         let refused = app.send(app.request(Method::POST, "/api/v1/accounts").json(&body)).await;
         assert_eq!((refused.status, refused.code()), (StatusCode::BAD_REQUEST, "body-invalid"), "{body}");
