@@ -86,6 +86,7 @@ pub struct Moment {
     busy: u64,
     steal: u64,
     ours: HashMap<u32, u64>,
+    kernels: HashMap<u32, u64>,
     pressure_us: u64,
     at: Instant,
 }
@@ -125,7 +126,8 @@ impl Moment {
         // user nice system idle iowait irq softirq steal; the guests' are inside user.
         let busy = tick(0) + tick(1) + tick(2);
         let total = busy + tick(3) + tick(4) + tick(5) + tick(6) + tick(7);
-        Self { total, busy, steal: tick(7), ours: ours(), pressure_us: pressure_us(), at: Instant::now() }
+        let (ours, kernels) = known();
+        Self { total, busy, steal: tick(7), ours, kernels, pressure_us: pressure_us(), at: Instant::now() }
     }
 
     /// How quiet it was since then.
@@ -137,8 +139,11 @@ impl Moment {
         // What has ended meanwhile stands in the count of its parent.
         let sum = |moment: &Self| moment.ours.values().sum::<u64>();
         let ours = sum(&now).saturating_sub(sum(self));
+        // The kernel's threads come and go, and nobody keeps the count of one that has gone.
+        let kernels = now.kernels.iter().map(|(pid, ticks)| ticks.saturating_sub(self.kernels.get(pid).copied().unwrap_or(0)));
+        let known = ours.saturating_add(kernels.sum());
         Quiet {
-            others_permille: stats::permille(busy.saturating_sub(ours), total),
+            others_permille: stats::permille(busy.saturating_sub(known), total),
             steal_permille: stats::permille(now.steal.saturating_sub(self.steal), total),
             pressure_permille: stats::permille(now.pressure_us.saturating_sub(self.pressure_us), stats::micros(self.at.elapsed())),
         }
@@ -162,8 +167,8 @@ struct Process {
 /// The parent of the kernel's threads.
 const KERNEL_THREADS: u32 = 2;
 
-/// The ticks of our processes and of the kernel's threads, by their numbers.
-fn ours() -> HashMap<u32, u64> {
+/// The ticks of our processes, and of the kernel's threads, by their numbers.
+fn known() -> (HashMap<u32, u64>, HashMap<u32, u64>) {
     let mut all = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
@@ -182,8 +187,10 @@ fn ours() -> HashMap<u32, u64> {
         }
         true
     };
-    let counts = |pid: u32, process: &Process| process.database || process.parent == KERNEL_THREADS || descends(pid);
-    all.iter().filter(|(pid, process)| counts(**pid, process)).map(|(pid, process)| (*pid, process.ticks)).collect()
+    let ticks = |counts: &dyn Fn(u32, &Process) -> bool| {
+        all.iter().filter(|(pid, process)| counts(**pid, process)).map(|(pid, process)| (*pid, process.ticks)).collect()
+    };
+    (ticks(&|pid, process| process.database || descends(pid)), ticks(&|_, process| process.parent == KERNEL_THREADS))
 }
 
 /// Reads `pid (command) state parent …`; the command may hold spaces and parentheses.
