@@ -251,9 +251,31 @@ fn shown_token(parts: &Parts) -> ApiResult<String> {
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, COOKIE_NAME)
+}
+
+/// A cookie of a request.
+pub(crate) fn cookie_of<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE_NAME).map(|(_, value)| value).filter(|value| !value.is_empty())
+    pairs.find(|(name, _)| *name == wanted).map(|(_, value)| value).filter(|value| !value.is_empty())
+}
+
+/// Whether a browser shows the cookie of a session.
+pub(crate) fn shows_cookie(headers: &HeaderMap) -> bool {
+    cookie(headers).is_some()
+}
+
+/// A request that one of our own pages makes, for acts of people who are not signed in: no other site signs anybody in here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OurPage;
+
+impl FromRequestParts<AppState> for OurPage {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> ApiResult<Self> {
+        if from_our_page(&parts.method, &parts.headers) { Ok(Self) } else { Err(ApiError::refused(Code::SignInNeeded)) }
+    }
 }
 
 fn from_our_page(method: &Method, headers: &HeaderMap) -> bool {

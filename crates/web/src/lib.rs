@@ -17,6 +17,7 @@ pub mod limits;
 mod metrics;
 mod observe;
 mod openapi;
+mod pages;
 pub mod problem;
 pub mod scope;
 mod serve;
@@ -29,7 +30,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
-use axum::response::Redirect;
 use axum::routing::get;
 use db::Tx;
 use kernel::Entropy;
@@ -152,7 +152,7 @@ pub fn app(state: AppState) -> Result<Router, serde_json::Error> {
     let document = Bytes::from(serde_json::to_vec(&openapi::finish(document))?);
     let router = api
         .merge(compat::routes())
-        .route("/", get(welcome))
+        .merge(pages::routes())
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))
@@ -160,11 +160,6 @@ pub fn app(state: AppState) -> Result<Router, serde_json::Error> {
         .route("/openapi.json", get(async move || openapi::serve(document.clone())))
         .merge(SwaggerUi::new("/docs").config(Config::from("/openapi.json")));
     Ok(layered(router, &state).with_state(state))
-}
-
-/// There are no pages yet: whoever comes with a browser is shown what can be asked.
-async fn welcome() -> Redirect {
-    Redirect::to("/docs")
 }
 
 /// The layers that every request passes.

@@ -36,7 +36,7 @@ pub(crate) fn wall_now() -> i64 {
 pub(crate) async fn observe(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = RequestId::new(wall_now(), app.entropy());
-    let scope = Scope::new(request_id, request.headers(), request.extensions(), app.settings());
+    let scope = Scope::new(request_id, &request, app.settings());
     request.extensions_mut().insert(scope.clone());
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
@@ -46,7 +46,7 @@ pub(crate) async fn observe(State(app): State<AppState>, mut request: Request, n
 
     let answered = answer(&app, &path, request, next).instrument(span.clone()).await;
     let _in_span = span.enter();
-    let mut response = as_problem(answered.unwrap_or_else(IntoResponse::into_response), &scope);
+    let mut response = as_problem(answered.unwrap_or_else(IntoResponse::into_response), &scope, &app);
     dress(&mut response, &path, request_id);
 
     let took = begun.elapsed();
@@ -72,9 +72,9 @@ fn millis(took: Duration) -> u64 {
 }
 
 /// Gives a failure its body. What the router itself refuses (no route, no method) comes without one.
-fn as_problem(response: Response, scope: &Scope) -> Response {
+fn as_problem(response: Response, scope: &Scope, app: &AppState) -> Response {
     if let Some(Failure(error)) = response.extensions().get::<Failure>() {
-        return keep_allow(render(error, scope), &response);
+        return keep_allow(render(error, scope, app), &response);
     }
     let code = match response.status() {
         StatusCode::NOT_FOUND => Code::NotFound,
@@ -84,7 +84,7 @@ fn as_problem(response: Response, scope: &Scope) -> Response {
     if response.headers().contains_key(CONTENT_TYPE) {
         return response;
     }
-    keep_allow(render(&ApiError::refused(code), scope), &response)
+    keep_allow(render(&ApiError::refused(code), scope, app), &response)
 }
 
 fn keep_allow(mut problem: Response, original: &Response) -> Response {

@@ -18,7 +18,7 @@ use wire::koogallery_v2::ResultCode;
 
 use crate::extract::Segment;
 use crate::scope::Scope;
-use crate::{texts, unreadable};
+use crate::{AppState, pages, texts, unreadable};
 
 /// The media type of problems.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -223,6 +223,11 @@ fn explained(refusal: &Refusal, locale: Locale) -> Vec<(&'static str, String)> {
     args
 }
 
+/// What a refusal says to people: what happened and what to do about it.
+pub(crate) fn sentence(refusal: &Refusal, locale: Locale) -> String {
+    texts::detail(locale, refusal.code, &explained(refusal, locale)).unwrap_or_else(|| texts::title(locale, refusal.code))
+}
+
 fn broken_field(refusal: &Refusal, explain: impl Fn(&str) -> String) -> Option<FieldProblem> {
     let value = |wanted: &str| refusal.args.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.clone());
     let rule = value("rule")?;
@@ -242,7 +247,7 @@ impl IntoResponse for ApiError {
 }
 
 /// The response to `error` for the reader of `scope`. Logs faults.
-pub(crate) fn render(error: &ApiError, scope: &Scope) -> Response {
+pub(crate) fn render(error: &ApiError, scope: &Scope, app: &AppState) -> Response {
     let refusal = match error {
         ApiError::Refused(refusal) => refusal.clone(),
         ApiError::Unavailable(why) => {
@@ -254,6 +259,10 @@ pub(crate) fn render(error: &ApiError, scope: &Scope) -> Response {
             Refusal::new(Code::Internal)
         }
     };
+    if scope.is_page() {
+        let detail = sentence(&refusal, scope.locale());
+        return pages::failure(&refusal, detail, scope, app);
+    }
     let problem = Problem::new(&refusal, scope);
     let mut response = (status(refusal.code), Json(problem)).into_response();
     let headers = response.headers_mut();

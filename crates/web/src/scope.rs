@@ -3,17 +3,26 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::ConnectInfo;
+use axum::extract::{ConnectInfo, Request};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, header};
 use kernel::{Locale, RequestId};
 
+use crate::auth::cookie_of;
+use crate::extract::is_safe;
+use crate::pages;
 use crate::settings::Settings;
+
+/// The cookie of the language that a reader has chosen in a browser.
+pub(crate) const LANGUAGE_COOKIE: &str = "__Host-yunshi-language";
 
 #[derive(Debug)]
 struct Inner {
     request_id: RequestId,
     client: IpAddr,
+    /// The path and query of a page that is read.
+    page: Option<String>,
+    is_page: bool,
     asked: Option<Locale>,
     reader: OnceLock<Locale>,
 }
@@ -24,10 +33,25 @@ pub struct Scope(Arc<Inner>);
 
 impl Scope {
     /// The scope of a request with these headers.
-    pub(crate) fn new(request_id: RequestId, headers: &HeaderMap, extensions: &Extensions, settings: &Settings) -> Self {
-        let asked = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).map(Locale::negotiate);
-        let client = client(headers, extensions, settings);
-        Self(Arc::new(Inner { request_id, client, asked, reader: OnceLock::new() }))
+    pub(crate) fn new(request_id: RequestId, request: &Request, settings: &Settings) -> Self {
+        let headers = request.headers();
+        let chosen =
+            cookie_of(headers, LANGUAGE_COOKIE).and_then(|chosen| Locale::ALL.iter().copied().find(|locale| locale.word() == chosen));
+        let preferred = || headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).map(Locale::negotiate);
+        let client = client(headers, request.extensions(), settings);
+        let is_page = pages::is_page(request.uri().path());
+        let page = request.uri().path_and_query().map(ToString::to_string).filter(|_| is_page && is_safe(request.method()));
+        Self(Arc::new(Inner { request_id, client, page, is_page, asked: chosen.or_else(preferred), reader: OnceLock::new() }))
+    }
+
+    /// Whether the answer is for people to read.
+    pub(crate) fn is_page(&self) -> bool {
+        self.0.is_page
+    }
+
+    /// The path and query of the page, when one is read and nothing done.
+    pub(crate) fn page(&self) -> Option<&str> {
+        self.0.page.as_deref()
     }
 
     /// The scope that the outermost layer put into the request.

@@ -47,7 +47,7 @@ pub async fn place(
     items: &[PurchaseItem],
     expected_total_minor: Option<i64>,
 ) -> Result<Order> {
-    let drafts = quote::purchase(tx, edition, buyer, items).await?;
+    let drafts = quote::purchase(tx, edition, Some(buyer), items).await?;
     let pay_until = edition.zone.add_days(ctx.now, edition.order_unpaid_days);
     write_down(tx, ctx, edition, OrderKind::New, buyer, drafts, pay_until, expected_total_minor).await
 }

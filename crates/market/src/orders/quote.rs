@@ -118,11 +118,11 @@ fn quote(edition: &Edition, drafts: Vec<Draft>) -> Result<Quote> {
     Ok(Quote { currency: edition.currency, lines, tax_minor, total_minor })
 }
 
-/// What a purchase costs now.
+/// What a purchase costs now, for `buyer` or for whoever asks without having signed in.
 ///
 /// # Errors
 /// As [`super::place`].
-pub async fn quote_purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, items: &[PurchaseItem]) -> Result<Quote> {
+pub async fn quote_purchase(tx: &mut Tx, edition: &Edition, buyer: Option<AccountId>, items: &[PurchaseItem]) -> Result<Quote> {
     let drafts = purchase(tx, edition, buyer, items).await?;
     quote(edition, drafts)
 }
@@ -184,7 +184,7 @@ pub async fn quote_change(
     quote(edition, drafts)
 }
 
-pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, items: &[PurchaseItem]) -> Result<Vec<Draft>> {
+pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: Option<AccountId>, items: &[PurchaseItem]) -> Result<Vec<Draft>> {
     if items.is_empty() || items.len() > LINES_MAX {
         return Err(Refusal::field("items", format!("count:1-{LINES_MAX}")).into());
     }
@@ -192,7 +192,7 @@ pub(super) async fn purchase(tx: &mut Tx, edition: &Edition, buyer: AccountId, i
     for item in items {
         let period = item.period.map(|p| Period::new(p.unit, p.count)).transpose()?;
         let offer = catalog::offer(tx, item.sku_id, pricing::unit_of(period), Purpose::Purchase).await?;
-        if offer.seller_id == buyer {
+        if Some(offer.seller_id) == buyer {
             return Err(Refusal::new(Code::OwnProduct).into());
         }
         if drafts.first().is_some_and(|first| first.offer.seller_id != offer.seller_id) {

@@ -123,7 +123,7 @@ impl History {
     pub(super) async fn quote(&mut self, buyer: Person, items: &[PurchaseItem]) -> Holds<Result<i64, Code>> {
         let process = self.process().await?;
         let (edition, items) = (process.market.edition().clone(), items.to_vec());
-        let read = process.market.db().read(async move |tx| orders::quote_purchase(tx, &edition, buyer.account, &items).await).await;
+        let read = process.market.db().read(async move |tx| orders::quote_purchase(tx, &edition, Some(buyer.account), &items).await).await;
         match read {
             Ok(quote) => Ok(Ok(quote.total_minor)),
             Err(error) => error.code().map(Err).ok_or_else(|| fault("a quote", &error)),

@@ -53,7 +53,7 @@ struct QuoteInput {
     responses((status = OK, body = Quote)))]
 async fn quote_purchase(State(app): State<AppState>, buyer: Buyer<buyer::View>, Json(input): Json<QuoteInput>) -> ApiResult<Json<Quote>> {
     let (account, market) = (buyer.account(), app.market().clone());
-    Ok(Json(app.read(async move |tx| orders::quote_purchase(tx, market.edition(), account, &input.items).await).await?))
+    Ok(Json(app.read(async move |tx| orders::quote_purchase(tx, market.edition(), Some(account), &input.items).await).await?))
 }
 
 /// What to buy.

@@ -90,18 +90,6 @@ async fn whoever_asks_too_often_must_wait() {
 }
 
 #[tokio::test]
-async fn whoever_comes_with_a_browser_is_shown_what_can_be_asked() {
-    let app = TestApp::new().await;
-    let still = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    let answer = still.get(format!("{}/", app.base)).send().await.unwrap();
-    assert_eq!((answer.status(), &answer.headers()["location"]), (StatusCode::SEE_OTHER, &"/docs".parse().unwrap()));
-    let page = app.get("/").await;
-    assert_eq!(page.status, StatusCode::OK);
-    assert!(page.body.as_str().unwrap().contains("swagger-ui"), "{page:?}");
-    app.finish().await;
-}
-
-#[tokio::test]
 async fn the_document_is_openapi_3_1_and_can_be_browsed() {
     let app = TestApp::new().await;
     let document = app.get("/openapi.json").await.body;

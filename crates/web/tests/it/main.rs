@@ -8,6 +8,7 @@ mod doors;
 mod everything;
 mod foundation;
 mod money;
+mod pages;
 mod people;
 mod selling;
 mod support;

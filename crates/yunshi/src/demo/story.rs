@@ -396,7 +396,7 @@ impl<'a> Story<'a> {
             let placed = self
                 .act(buyer, async move |tx, ctx, market| {
                     let items = std::slice::from_ref(&item);
-                    let quote = orders::quote_purchase(tx, market.edition(), buyer.account, items).await?;
+                    let quote = orders::quote_purchase(tx, market.edition(), Some(buyer.account), items).await?;
                     if quote.total_minor <= market.edition().refund_large_minor {
                         return Ok(None);
                     }

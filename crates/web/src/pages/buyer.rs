@@ -1,0 +1,406 @@
+//! The buyer's own pages: orders, what is in use, the balance.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use kernel::{Code, SkuId, SubscriptionId};
+use market::audit::{self, AuditEntry};
+use market::catalog::{Names, PriceUnit};
+use market::idempotency::once;
+use market::ledger::{self, Book};
+use market::orders::{self, Order, OrderState};
+use market::page::PageRequest;
+use market::subscriptions::{self, Subscription, SubscriptionState, Whose};
+use market::{accounts, delivery};
+use serde::Deserialize;
+
+use super::shell::{Member, Shell, Words};
+use super::{Form, Page, go_to, storefront};
+use crate::AppState;
+use crate::auth::buyer;
+use crate::extract::{Paging, Segment, seal_cursor};
+use crate::problem::ApiResult;
+
+/// A state with the colour it is shown in.
+pub(super) struct Chip {
+    pub(super) word: String,
+    pub(super) tone: &'static str,
+}
+
+fn order_chip(state: OrderState, words: &Words) -> Chip {
+    let tone = match state {
+        OrderState::PendingPayment | OrderState::PendingReview => "warn",
+        OrderState::Processing | OrderState::Refunding => "wait",
+        OrderState::Completed => "ok",
+        OrderState::Failed => "bad",
+        OrderState::Cancelled | OrderState::Refunded => "idle",
+    };
+    Chip { word: words.state(state.word()), tone }
+}
+
+fn service_chip(state: SubscriptionState, words: &Words) -> Chip {
+    let tone = match state {
+        SubscriptionState::Opening => "wait",
+        SubscriptionState::InUse => "ok",
+        SubscriptionState::Frozen => "ice",
+        SubscriptionState::Failed => "bad",
+        SubscriptionState::Released => "idle",
+    };
+    Chip { word: words.state(state.word()), tone }
+}
+
+/// A name with its variant.
+fn full_name(names: &Names, words: &Words) -> (String, String) {
+    let (edition, sku) = (names.edition.pick(words.locale), names.sku.pick(words.locale));
+    let variant = if edition == sku { sku.to_owned() } else { format!("{edition} · {sku}") };
+    (names.product.pick(words.locale).to_owned(), variant)
+}
+
+struct OrderRow {
+    href: String,
+    number: String,
+    what: String,
+    variant: String,
+    placed: String,
+    total: String,
+    chip: Chip,
+}
+
+fn order_row(order: &Order, words: &Words) -> OrderRow {
+    let (what, variant) = order.lines.first().map_or_else(Default::default, |line| full_name(&line.item.names, words));
+    OrderRow {
+        href: format!("/buyer/orders/{}", order.number),
+        number: order.number.clone(),
+        what,
+        variant,
+        placed: words.time(order.created_at),
+        total: words.money(order.total_minor, order.currency),
+        chip: order_chip(order.state, words),
+    }
+}
+
+fn more(path: &str, next: Option<&str>) -> Option<String> {
+    next.map(|key| format!("{path}?cursor={}", seal_cursor(key)))
+}
+
+#[derive(Template)]
+#[template(path = "orders.html")]
+pub(crate) struct Orders {
+    shell: Shell,
+    rows: Vec<OrderRow>,
+    more: Option<String>,
+}
+
+pub(crate) async fn orders(State(app): State<AppState>, member: Member<buyer::View>, Paging(page): Paging) -> ApiResult<Page<Orders>> {
+    let whose = Whose::Buyer(member.may.account());
+    let found = app.read(async move |tx| orders::list(tx, whose, None, &page).await).await?;
+    let rows = found.items.iter().map(|order| order_row(order, &member.shell.t)).collect();
+    Ok(Page(Orders { rows, more: more("/buyer/orders", found.next.as_deref()), shell: member.shell }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct PlaceFields {
+    sku: SkuId,
+    unit: PriceUnit,
+    #[serde(default)]
+    count: String,
+    quantity: String,
+    total: i64,
+    key: String,
+}
+
+pub(crate) async fn place(State(app): State<AppState>, member: Member<buyer::Purchase>, form: Form<PlaceFields>) -> ApiResult<Response> {
+    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
+    let key = form.key(account, &form.fields.key)?;
+    let item = storefront::item(form.fields.sku, form.fields.unit, &form.fields.count, &form.fields.quantity)?;
+    let total = form.fields.total;
+    let order: Order = app
+        .write(async move |tx| {
+            let place =
+                async |tx: &mut db::Tx| orders::place(tx, &ctx, market.edition(), account, std::slice::from_ref(&item), Some(total)).await;
+            let order: serde_json::Value =
+                once(tx, &ctx, &key, async |tx: &mut db::Tx| Ok(serde_json::to_value(place(tx).await?)?)).await?;
+            let number = order["number"].as_str().unwrap_or_default();
+            orders::get_of_buyer(tx, account, number).await
+        })
+        .await?;
+    Ok(go_to(&format!("/buyer/orders/{}", order.number)).into_response())
+}
+
+struct LineRow {
+    what: String,
+    variant: String,
+    quantity: String,
+    period: String,
+    amount: String,
+    chip: Chip,
+    service: Option<String>,
+}
+
+struct Moment {
+    at: String,
+    what: String,
+}
+
+fn moments(entries: &[AuditEntry], words: &Words) -> Vec<Moment> {
+    let said = |entry: &AuditEntry| words.s(&format!("page-did-{}", entry.action.replace('.', "-")));
+    entries.iter().map(|entry| Moment { at: words.time(entry.at), what: said(entry) }).collect()
+}
+
+#[derive(Template)]
+#[template(path = "order.html")]
+pub(crate) struct OrderPage {
+    shell: Shell,
+    number: String,
+    chip: Chip,
+    placed: String,
+    total: String,
+    lines: Vec<LineRow>,
+    is_payable: bool,
+    pay_until: String,
+    balance: String,
+    is_covered: bool,
+    is_under_way: bool,
+    moments: Vec<Moment>,
+    key: String,
+}
+
+pub(crate) async fn order(
+    State(app): State<AppState>,
+    member: Member<buyer::View>,
+    Segment(number): Segment<String>,
+) -> ApiResult<Page<OrderPage>> {
+    let account = member.may.account();
+    let (order, balance, entries) = app
+        .read(async move |tx| {
+            let order = orders::get_of_buyer(tx, account, &number).await?;
+            let balance = ledger::wallet(tx, account, order.currency).await?;
+            let entries = audit::timeline(tx, &order.number, &PageRequest::default()).await?;
+            Ok((order, balance, entries.items))
+        })
+        .await?;
+    let words = member.shell.t.clone();
+    let line = |line: &orders::OrderLine| {
+        let (what, variant) = full_name(&line.item.names, &words);
+        LineRow {
+            what,
+            variant,
+            quantity: line.quantity.to_string(),
+            period: words.period(line.period),
+            amount: words.money(line.amount_minor, order.currency),
+            chip: Chip { word: words.state(line.state.word()), tone: line_tone(line.state) },
+            service: line.subscription_id.map(|id| format!("/buyer/services/{id}")),
+        }
+    };
+    let is_payable = order.state == OrderState::PendingPayment && member.may.ctx.now < order.pay_until;
+    Ok(Page(OrderPage {
+        number: order.number.clone(),
+        chip: order_chip(order.state, &words),
+        placed: words.time(order.created_at),
+        total: words.money(order.total_minor, order.currency),
+        lines: order.lines.iter().map(line).collect(),
+        is_payable,
+        pay_until: words.time(order.pay_until),
+        balance: words.money(balance, order.currency),
+        is_covered: balance >= order.total_minor,
+        is_under_way: order.state == OrderState::Processing,
+        moments: moments(&entries, &words),
+        key: member.may.ctx.entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect(),
+        shell: member.shell,
+    }))
+}
+
+const fn line_tone(state: orders::LineState) -> &'static str {
+    match state {
+        orders::LineState::Waiting => "warn",
+        orders::LineState::Processing => "wait",
+        orders::LineState::Done => "ok",
+        orders::LineState::Failed => "bad",
+        orders::LineState::Cancelled | orders::LineState::Refunded => "idle",
+    }
+}
+
+#[derive(Deserialize)]
+pub(crate) struct KeyFields {
+    key: String,
+}
+
+pub(crate) async fn pay(
+    State(app): State<AppState>,
+    member: Member<buyer::Pay>,
+    Segment(number): Segment<String>,
+    form: Form<KeyFields>,
+) -> ApiResult<Response> {
+    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
+    let (key, path) = (form.key(account, &form.fields.key)?, format!("/buyer/orders/{number}"));
+    app.write(async move |tx| {
+        once(tx, &ctx, &key, async |tx: &mut db::Tx| {
+            orders::pay(tx, &ctx, market.edition(), account, &number).await.map(|order| order.number)
+        })
+        .await
+    })
+    .await?;
+    Ok(go_to(&path).into_response())
+}
+
+pub(crate) async fn cancel(
+    State(app): State<AppState>,
+    member: Member<buyer::Purchase>,
+    Segment(number): Segment<String>,
+    form: Form<KeyFields>,
+) -> ApiResult<Response> {
+    let (account, ctx) = (member.may.account(), member.may.ctx);
+    let (key, path) = (form.key(account, &form.fields.key)?, format!("/buyer/orders/{number}"));
+    app.write(async move |tx| {
+        once(tx, &ctx, &key, async |tx: &mut db::Tx| orders::cancel(tx, &ctx, account, &number).await.map(|order| order.number)).await
+    })
+    .await?;
+    Ok(go_to(&path).into_response())
+}
+
+struct ServiceRow {
+    href: String,
+    what: String,
+    variant: String,
+    chip: Chip,
+    ends: String,
+    /// How much of the time is left, in tenths.
+    left: Option<i64>,
+}
+
+fn service_row(sub: &Subscription, now: i64, words: &Words) -> ServiceRow {
+    let (what, variant) = full_name(&sub.item.names, words);
+    let tenths = |anchor: i64, end: i64| ((end - now).clamp(0, (end - anchor).max(1)) * 10).div_euclid((end - anchor).max(1));
+    ServiceRow {
+        href: format!("/buyer/services/{}", sub.id),
+        what,
+        variant,
+        chip: service_chip(sub.state, words),
+        ends: sub.ends_at.map_or_else(|| words.s("page-service-no-end"), |end| words.time(end)),
+        left: sub.anchor_at.zip(sub.ends_at).map(|(anchor, end)| tenths(anchor, end)),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "services.html")]
+pub(crate) struct Services {
+    shell: Shell,
+    rows: Vec<ServiceRow>,
+    more: Option<String>,
+}
+
+pub(crate) async fn services(State(app): State<AppState>, member: Member<buyer::View>, Paging(page): Paging) -> ApiResult<Page<Services>> {
+    let whose = Whose::Buyer(member.may.account());
+    let found = app.read(async move |tx| subscriptions::list(tx, whose, None, &page).await).await?;
+    let now = member.may.ctx.now;
+    let rows = found.items.iter().map(|sub| service_row(sub, now, &member.shell.t)).collect();
+    Ok(Page(Services { rows, more: more("/buyer/services", found.next.as_deref()), shell: member.shell }))
+}
+
+/// How an instance is used, as the seller says.
+struct Access {
+    front_end: Option<String>,
+    admin: Option<String>,
+    user: Option<String>,
+    password: Option<String>,
+    memo: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "service.html")]
+pub(crate) struct Service {
+    shell: Shell,
+    row: ServiceRow,
+    seller: String,
+    quantity: String,
+    instance: String,
+    access: Option<Access>,
+    is_usable: bool,
+    renews: String,
+    purchase: String,
+    moments: Vec<Moment>,
+}
+
+pub(crate) async fn service(
+    State(app): State<AppState>,
+    member: Member<buyer::View>,
+    Segment(id): Segment<SubscriptionId>,
+) -> ApiResult<Page<Service>> {
+    let account = member.may.account();
+    let (sub, seller, entries) = app
+        .read(async move |tx| {
+            let sub = subscriptions::get_of_buyer(tx, account, id).await?;
+            let seller = accounts::get(tx, sub.seller_id).await?;
+            let entries = audit::timeline(tx, &id, &PageRequest::default()).await?;
+            Ok((sub, seller, entries.items))
+        })
+        .await?;
+    let is_usable = matches!(sub.state, SubscriptionState::InUse | SubscriptionState::Frozen);
+    let told = if is_usable { delivery::instance(app.market(), &member.may.ctx, account, id).await } else { Ok(None) };
+    let told = match told {
+        // Released between the two looks.
+        Err(error) if error.code() == Some(Code::SubscriptionState) => None,
+        other => other?,
+    };
+    let words = member.shell.t.clone();
+    let link = |url: Option<String>| url.filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let access = told.map(|told| Access {
+        front_end: link(told.front_end_url),
+        admin: link(told.admin_url),
+        user: told.user_name,
+        password: told.password,
+        memo: told.memo,
+    });
+    Ok(Page(Service {
+        row: service_row(&sub, member.may.ctx.now, &words),
+        seller: seller.title,
+        quantity: sub.quantity.to_string(),
+        instance: sub.instance_id.clone().unwrap_or_default(),
+        access,
+        is_usable,
+        renews: words.s(&format!("page-renews-{}", sub.renewal.mode.word())),
+        purchase: sub.purchase_line.split('-').next().unwrap_or_default().to_owned(),
+        moments: moments(&entries, &words),
+        shell: member.shell,
+    }))
+}
+
+struct MovementRow {
+    at: String,
+    what: String,
+    reference: String,
+    href: Option<String>,
+    amount: String,
+    comes: bool,
+}
+
+#[derive(Template)]
+#[template(path = "balance.html")]
+pub(crate) struct Balance {
+    shell: Shell,
+    balance: String,
+    rows: Vec<MovementRow>,
+    more: Option<String>,
+}
+
+pub(crate) async fn balance(State(app): State<AppState>, member: Member<buyer::View>, Paging(page): Paging) -> ApiResult<Page<Balance>> {
+    let (account, currency) = (member.may.account(), app.market().edition().currency);
+    let (balance, found) = app
+        .read(async move |tx| {
+            let balance = ledger::wallet(tx, account, currency).await?;
+            Ok((balance, ledger::movements(tx, &Book::Buyer(account), &page).await?))
+        })
+        .await?;
+    let words = member.shell.t.clone();
+    let row = |movement: &ledger::Movement| MovementRow {
+        at: words.time(movement.at),
+        what: words.s(&format!("page-entry-{}", movement.kind.word())),
+        href: movement.reference.starts_with("CS").then(|| format!("/buyer/orders/{}", movement.reference)),
+        reference: movement.reference.clone(),
+        amount: words.money(movement.amount_minor, movement.currency),
+        comes: movement.amount_minor > 0,
+    };
+    let rows = found.items.iter().map(row).collect();
+    let balance = words.money(balance, currency);
+    Ok(Page(Balance { balance, rows, more: more("/buyer/balance", found.next.as_deref()), shell: member.shell }))
+}

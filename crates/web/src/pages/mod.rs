@@ -1,0 +1,198 @@
+//! What people see in a browser: the storefront, the door, the buyer's own pages. Every page works without a script.
+//!
+//! A page calls the same use cases as the API, with the same extractors of [`crate::auth`]; a refusal that no form catches becomes a page of its
+//! own ([`failure`]). After an act the browser is sent to a page (303), so that going back or loading again repeats nothing; every form that
+//! spends or makes something carries a key, under which it is done once.
+//!
+//! Invariant: a template prints texts, never HTML of people; the one exception is a product's description, cleaned in `storefront`.
+
+mod buyer;
+mod door;
+mod shell;
+mod storefront;
+
+use askama::Template;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::{HeaderValue, StatusCode};
+use kernel::{AccountId, Class, Code, Refusal};
+use market::idempotency::IdempotencyKey;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::AppState;
+use crate::problem::{ApiError, ApiResult, status};
+use crate::scope::Scope;
+use crate::texts;
+use shell::{Shell, Words};
+
+/// What a page may load: our own styles and pictures, nothing else; forms go to ourselves only.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+/// The one style sheet, with the first characters of its digest in its name, so that browsers may keep it for good.
+const STYLES: &str = include_str!("../../assets/look.css");
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/", get(storefront::home))
+        .route("/products/{id}", get(storefront::product))
+        .route("/sign-in", get(door::sign_in_form).post(door::sign_in))
+        .route("/sign-up", get(door::sign_up_form).post(door::sign_up))
+        .route("/sign-out", post(door::sign_out))
+        .route("/language", post(door::choose_language))
+        .route("/buyer/orders", get(buyer::orders).post(buyer::place))
+        .route("/buyer/orders/{number}", get(buyer::order))
+        .route("/buyer/orders/{number}/pay", post(buyer::pay))
+        .route("/buyer/orders/{number}/cancel", post(buyer::cancel))
+        .route("/buyer/services", get(buyer::services))
+        .route("/buyer/services/{id}", get(buyer::service))
+        .route("/buyer/balance", get(buyer::balance))
+        .route(&styles_path(), get(styles))
+}
+
+/// Whether a path is one of a page, whose refusals are shown as pages.
+pub(crate) fn is_page(path: &str) -> bool {
+    const PLACES: [&str; 6] = ["/products", "/sign-in", "/sign-up", "/sign-out", "/language", "/buyer"];
+    path == "/" || PLACES.iter().any(|place| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+fn styles_path() -> String {
+    format!("/assets/look-{}.css", &sha256_hex(STYLES.as_bytes())[..12])
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+async fn styles() -> Response {
+    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
+    (headers, STYLES).into_response()
+}
+
+/// A page made from a template.
+pub(crate) struct Page<T>(T);
+
+impl<T: Template> IntoResponse for Page<T> {
+    fn into_response(self) -> Response {
+        match self.0.render() {
+            Ok(html) => {
+                let headers = [(CONTENT_SECURITY_POLICY, PAGE_POLICY), (CACHE_CONTROL, "private, no-store")];
+                (headers, Html(html)).into_response()
+            }
+            Err(fault) => ApiError::Broken(Box::new(fault)).into_response(),
+        }
+    }
+}
+
+/// Sends the browser on to a page, after an act.
+pub(crate) fn go_to(path: &str) -> Redirect {
+    Redirect::to(path)
+}
+
+/// What a form has sent.
+pub(crate) struct Form<T> {
+    /// What was filled in.
+    pub(crate) fields: T,
+    fingerprint: [u8; 32],
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> ApiResult<Self> {
+        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+        if !kind.starts_with("application/x-www-form-urlencoded") {
+            return Err(ApiError::refused(Code::MediaTypeUnsupported));
+        }
+        let path = request.uri().path().to_owned();
+        let max = app.settings().body_bytes_max;
+        let too_large = |_| ApiError::from(Refusal::new(Code::BodyTooLarge).with("max", max));
+        let bytes = Bytes::from_request(request, &()).await.map_err(too_large)?;
+        let mut fingerprint = Sha256::new();
+        fingerprint.update(path.as_bytes());
+        fingerprint.update([0]);
+        fingerprint.update(&bytes);
+        let wrong = |detail: String| ApiError::from(Refusal::new(Code::BodyInvalid).with("detail", detail));
+        if bytes.windows(3).any(|three| three == b"%00") {
+            return Err(wrong("a text has the character U+0000".to_owned()));
+        }
+        let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(&bytes));
+        let fields = serde_path_to_error::deserialize(pairs).map_err(|error| wrong(format!("{}: {}", error.path(), error.inner())))?;
+        Ok(Self { fields, fingerprint: fingerprint.finalize().into() })
+    }
+}
+
+impl<T> Form<T> {
+    /// The key under which this form's act is done once for `account`.
+    fn key(&self, account: AccountId, key: &str) -> Result<IdempotencyKey, Refusal> {
+        IdempotencyKey::new(account.to_string(), key, self.fingerprint)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "failure.html")]
+struct Failure {
+    shell: Shell,
+    title: String,
+    detail: String,
+    request_id: String,
+    status: u16,
+}
+
+/// The page of a refusal or a fault. Whoever must sign in is sent to the door, and comes back to where they wanted to go.
+pub(crate) fn failure(refusal: &Refusal, detail: String, scope: &Scope, app: &AppState) -> Response {
+    if refusal.code.class() == Class::Unauthenticated
+        && let Some(target) = scope.page()
+    {
+        return go_to(&door::sign_in_path(target)).into_response();
+    }
+    let status = status(refusal.code);
+    let page = Failure {
+        title: texts::title(scope.locale(), refusal.code),
+        detail,
+        request_id: scope.request_id().to_string(),
+        status: status.as_u16(),
+        shell: Shell::of_visitor(Words::new(scope.locale(), app), scope.page().unwrap_or("/").to_owned()),
+    };
+    let mut response = Page(page).into_response();
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = status;
+    }
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_told_from_what_programs_ask_for() {
+        for page in ["/", "/products/prd_1", "/sign-in", "/buyer/orders/CS1/pay"] {
+            assert!(is_page(page), "{page}");
+        }
+        for other in ["/api/v1/orders", "/docs/", "/healthz", "/buyers", "/productsx", "/openapi.json", "/problems/not-found"] {
+            assert!(!is_page(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_templates_is_there_in_both_languages() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+        let mut used = 0;
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let source = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            for key in source.split("t.s(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+                used += 1;
+                for locale in [kernel::Locale::En, kernel::Locale::ZhCn] {
+                    assert_ne!(texts::part(locale, key, &[]), key, "{} has no {locale} text {key}", entry.path().display());
+                }
+            }
+        }
+        assert!(used > 50, "templates say something");
+    }
+}

@@ -1,0 +1,228 @@
+//! The pages as a browser without scripts finds them.
+
+use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::{Client, StatusCode};
+
+use crate::buying::Shop;
+use crate::people::PASSWORD;
+use crate::support::TestApp;
+
+/// A browser: it keeps cookies, says where its acts come from, and follows no redirect before the test has looked.
+struct Browser<'a> {
+    app: &'a TestApp,
+    client: Client,
+    cookies: Vec<(String, String)>,
+    language: &'static str,
+}
+
+struct Seen {
+    status: StatusCode,
+    headers: HeaderMap,
+    html: String,
+}
+
+impl Seen {
+    fn goes_to(&self) -> &str {
+        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.html);
+        self.headers[LOCATION].to_str().unwrap()
+    }
+
+    fn says(&self, text: &str) {
+        assert!(self.html.contains(text), "{text} is not in: {}", self.html);
+    }
+
+    /// The value of a hidden field.
+    fn field(&self, name: &str) -> String {
+        let rest = self.html.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("{name} in {}", self.html));
+        rest.split('"').next().unwrap().to_owned()
+    }
+}
+
+impl<'a> Browser<'a> {
+    fn new(app: &'a TestApp, language: &'static str) -> Self {
+        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { app, client, cookies: Vec::new(), language }
+    }
+
+    async fn send(&mut self, request: reqwest::RequestBuilder) -> Seen {
+        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
+        let request = request.header("accept-language", self.language).header("cookie", cookies);
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        for cookie in headers.get_all(SET_COOKIE) {
+            let text = cookie.to_str().unwrap();
+            assert!(text.contains("; Secure; HttpOnly; SameSite=Lax") && text.starts_with("__Host-"), "{text}");
+            let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
+            self.cookies.retain(|(known, _)| known != name);
+            if !value.is_empty() {
+                self.cookies.push((name.to_owned(), value.to_owned()));
+            }
+        }
+        Seen { status, headers, html: response.text().await.unwrap() }
+    }
+
+    async fn open(&mut self, path: &str) -> Seen {
+        let seen = self.send(self.client.get(format!("{}{path}", self.app.base))).await;
+        if seen.status == StatusCode::OK {
+            let policy = seen.headers["content-security-policy"].to_str().unwrap();
+            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+            assert!(!seen.html.contains(" style=") && !seen.html.contains("<script"), "{}", seen.html);
+            assert!(!seen.html.contains(">page-"), "a text is missing: {}", seen.html);
+        }
+        seen
+    }
+
+    async fn post_from(&mut self, site: &str, path: &str, fields: &[(&str, &str)]) -> Seen {
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = self.client.post(format!("{}{path}", self.app.base)).header("sec-fetch-site", site);
+        self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
+    }
+
+    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
+        self.post_from("same-origin", path, fields).await
+    }
+
+    async fn sign_in(&mut self, login: &str) {
+        let seen = self.post("/sign-in", &[("login", login), ("password", PASSWORD), ("next", "/")]).await;
+        assert_eq!(seen.goes_to(), "/");
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_finds_a_product_and_its_price_in_either_language() {
+    let shop = Shop::open().await;
+    let id = shop.product["id"].as_str().unwrap();
+    for (language, found, total, month) in [("en", "All products", "Total", "a month"), ("zh-CN", "全部商品", "合计", "/月")] {
+        let mut browser = Browser::new(&shop.fair.app, language);
+        let home = browser.open("/").await;
+        home.says(found);
+        home.says(&format!("/products/{id}"));
+        home.says(&format!("<html lang=\"{language}\">"));
+        let product = browser.open(&format!("/products/{id}")).await;
+        product.says(month);
+        product.says(total);
+        let three = browser.open(&format!("/products/{id}?unit=month&count=2&quantity=3")).await;
+        three.says("¥60.00");
+        // What cannot be bought is told in words, and what was typed stays.
+        let odd = browser.open(&format!("/products/{id}?unit=month&count=2&quantity=many")).await;
+        odd.says("role=\"alert\"");
+        odd.says("value=\"many\"");
+        let none = browser.open("/?q=nothing-of-this-name").await;
+        none.says(if language == "en" { "Nothing was found" } else { "没有找到商品" });
+        let hostile = browser.open("/?q=%3Cb%3E%22x").await;
+        assert!(!hostile.html.contains("<b>\"x"), "{}", hostile.html);
+    }
+    let mut browser = Browser::new(&shop.fair.app, "en");
+    let missing = browser.open("/products/prd_01").await;
+    assert_eq!((missing.status, missing.headers["content-type"].to_str().unwrap()), (StatusCode::NOT_FOUND, "text/html; charset=utf-8"));
+    missing.says("There is no such thing");
+    let chosen = browser.post("/language", &[("language", "zh-CN"), ("next", "/?q=x")]).await;
+    assert_eq!(chosen.goes_to(), "/?q=x");
+    browser.open("/").await.says("全部商品");
+    shop.fair.app.finish().await;
+}
+
+#[tokio::test]
+async fn styles_are_kept_by_browsers_for_good_and_are_few() {
+    let app = TestApp::new().await;
+    let mut browser = Browser::new(&app, "en");
+    let home = browser.open("/").await;
+    let path = home.html.split("rel=\"stylesheet\" href=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let styles = browser.send(browser.client.get(format!("{}{path}", app.base))).await;
+    assert_eq!(styles.headers["cache-control"], "public, max-age=31536000, immutable");
+    assert!(styles.html.len() + home.html.len() < 100 * 1024, "a first visit loads little");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn somebody_signs_up_and_is_told_beside_the_field_what_is_wrong() {
+    let app = TestApp::new().await;
+    let mut browser = Browser::new(&app, "zh-CN");
+    let with = |email: &'static str, password: &'static str| {
+        [
+            ("account", "星云"),
+            ("kind", "enterprise"),
+            ("title", "星云科技"),
+            ("name", "李伟"),
+            ("email", email),
+            ("login", "li.wei"),
+            ("password", password),
+            ("next", "/buyer/orders"),
+        ]
+    };
+    browser.open("/sign-up").await.says("注册");
+    let wrong = browser.post("/sign-up", &with("nowhere", PASSWORD)).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let beside = wrong.html.split("id=\"email-wrong\"").nth(1).unwrap().split("</p>").next().unwrap();
+    assert!(beside.contains("须为电子邮箱地址"), "{beside}");
+    assert!(wrong.html.contains("value=\"星云科技\"") && !wrong.html.contains(PASSWORD), "what was typed stays, but for the password");
+    let weak = browser.post("/sign-up", &with("li@example.com", "password")).await;
+    assert!(!weak.html.split("id=\"password-wrong\"").nth(1).unwrap().starts_with(" role=\"alert\"></p>"), "{}", weak.html);
+    let elsewhere = browser.post_from("cross-site", "/sign-up", &with("li@example.com", PASSWORD)).await;
+    assert_ne!(elsewhere.status, StatusCode::OK);
+    assert!(browser.cookies.is_empty());
+
+    assert_eq!(browser.post("/sign-up", &with("li@example.com", PASSWORD)).await.goes_to(), "/buyer/orders");
+    let orders = browser.open("/buyer/orders").await;
+    orders.says("还没有订单");
+    orders.says("李伟");
+    let taken = Browser::new(&app, "en").post("/sign-up", &with("li@example.com", PASSWORD)).await;
+    assert_eq!(taken.status, StatusCode::CONFLICT);
+    assert_eq!(browser.post("/sign-out", &[]).await.goes_to(), "/");
+    assert_eq!(browser.open("/buyer/orders").await.goes_to(), "/sign-in?next=%2Fbuyer%2Forders");
+    let refused = browser.post("/sign-in", &[("login", "li.wei"), ("password", "wrong-wrong"), ("next", "//evil.example")]).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    refused.says("value=\"li.wei\"");
+    let back = browser.post("/sign-in", &[("login", "li.wei"), ("password", PASSWORD), ("next", "//evil.example")]).await;
+    assert_eq!(back.goes_to(), "/");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_buyer_orders_pays_and_uses_what_the_seller_opened() {
+    let shop = Shop::open().await;
+    let mut browser = Browser::new(&shop.fair.app, "en");
+    let product = format!("/products/{}?unit=month&count=2&quantity=3", shop.product["id"].as_str().unwrap());
+    let visitor = browser.open(&product).await;
+    assert!(!visitor.html.contains("action=\"/buyer/orders\"><button"), "whoever is nobody signs in first");
+    visitor.says("Sign in to order");
+    browser.sign_in("acme").await;
+
+    let page = browser.open(&product).await;
+    let names = ["sku", "unit", "count", "quantity", "total", "key"];
+    let values: Vec<String> = names.iter().map(|name| page.field(name)).collect();
+    let fields: Vec<(&str, &str)> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
+    let from_elsewhere = browser.post_from("cross-site", "/buyer/orders", &fields).await;
+    assert_ne!(from_elsewhere.status, StatusCode::SEE_OTHER, "another site orders nothing");
+    let placed = browser.post("/buyer/orders", &fields).await.goes_to().to_owned();
+    assert_eq!(browser.post("/buyer/orders", &fields).await.goes_to(), placed, "a second click is the same order");
+    let order = browser.open(&placed).await;
+    order.says("¥60.00");
+    order.says("Pay from the balance");
+    let pay = order.html.split("name=\"key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    for _ in 0..2 {
+        assert_eq!(browser.post(&format!("{placed}/pay"), &[("key", &pay)]).await.goes_to(), placed);
+    }
+    let again = browser.post(&format!("{placed}/pay"), &[("key", "another")]).await;
+    assert_eq!(again.status, StatusCode::CONFLICT);
+    browser.open(&placed).await.says("The seller’s server is opening it");
+
+    shop.days(0).await;
+    let done = browser.open(&placed).await;
+    done.says("Delivered");
+    let service = done.html.split("href=\"/buyer/services/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    browser.open("/buyer/services").await.says("class=\"chip ok\"");
+    let service = browser.open(&format!("/buyer/services/{service}")).await;
+    service.says("How to use it");
+    service.says("Opened");
+    let balance = browser.open("/buyer/balance").await;
+    balance.says("¥9,940.00");
+    balance.says("-¥60.00");
+
+    // What is another's is nobody's.
+    let other = crate::people::buyer(&shop.fair.app.market, "other").await;
+    let mut stranger = Browser::new(&shop.fair.app, "en");
+    stranger.sign_in(&other.user.login).await;
+    assert_eq!(stranger.open(&placed).await.status, StatusCode::NOT_FOUND);
+    shop.fair.app.finish().await;
+}
