@@ -1,17 +1,17 @@
 //! The buyer's own pages: orders, what is in use, the balance.
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use kernel::{Code, SkuId, SubscriptionId};
+use kernel::{Code, Period, PeriodUnit, SkuId, SubscriptionId};
 use market::audit::{self, AuditEntry};
 use market::catalog::{Names, PriceUnit};
 use market::idempotency::once;
 use market::ledger::{self, Book};
-use market::orders::{self, Order, OrderState};
+use market::orders::{self, Order, OrderState, RenewalInput};
 use market::page::PageRequest;
-use market::subscriptions::{self, Subscription, SubscriptionState, Whose};
-use market::{accounts, delivery};
+use market::subscriptions::{self, Renewal, RenewalMode, Subscription, SubscriptionState, Whose};
+use market::{accounts, delivery, refunds, views};
 use serde::Deserialize;
 
 use super::shell::{Member, Shell, Words};
@@ -19,7 +19,7 @@ use super::{Form, Page, go_to, storefront};
 use crate::AppState;
 use crate::auth::buyer;
 use crate::extract::{Paging, Segment, seal_cursor};
-use crate::problem::ApiResult;
+use crate::problem::{self, ApiError, ApiResult};
 
 /// A state with the colour it is shown in.
 pub(super) struct Chip {
@@ -205,7 +205,7 @@ pub(crate) async fn order(
         is_covered: balance >= order.total_minor,
         is_under_way: order.state == OrderState::Processing,
         moments: moments(&entries, &words),
-        key: member.may.ctx.entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect(),
+        key: super::new_key(&member.may.ctx),
         shell: member.shell,
     }))
 }
@@ -319,20 +319,58 @@ pub(crate) struct Service {
     renews: String,
     purchase: String,
     moments: Vec<Moment>,
+    id: String,
+    key: String,
+    version: i64,
+    renewal: Option<Renewing>,
+    modes: Vec<storefront::Choice>,
+    offer: Option<Offer>,
+    open_order: Option<String>,
+}
+
+/// A renewal that may be ordered, with its price.
+struct Renewing {
+    units: Vec<storefront::Choice>,
+    unit: &'static str,
+    count: String,
+    total: String,
+    total_minor: i64,
+    wrong: String,
+}
+
+/// A return that may be asked for.
+struct Offer {
+    amount: String,
+    until: String,
+    left: i64,
+    needs_review: bool,
+}
+
+/// For how long somebody would renew.
+#[derive(Deserialize, Default)]
+pub(crate) struct Renewed {
+    unit: Option<PeriodUnit>,
+    count: Option<String>,
 }
 
 pub(crate) async fn service(
     State(app): State<AppState>,
     member: Member<buyer::View>,
     Segment(id): Segment<SubscriptionId>,
+    Query(renewed): Query<Renewed>,
 ) -> ApiResult<Page<Service>> {
     let account = member.may.account();
-    let (sub, seller, entries) = app
+    let (market, at) = (app.market().clone(), member.may.ctx.at(member.may.ctx.now));
+    let (sub, seller, entries, offer) = app
         .read(async move |tx| {
             let sub = subscriptions::get_of_buyer(tx, account, id).await?;
             let seller = accounts::get(tx, sub.seller_id).await?;
-            let entries = audit::timeline(tx, &id, &PageRequest::default()).await?;
-            Ok((sub, seller, entries.items))
+            let entries = views::timeline(tx, Some(account), id, &PageRequest::default()).await?;
+            let offer = match refunds::offer(tx, &at, market.edition(), account, id).await {
+                Err(error) if error.code().is_some() => None,
+                other => Some(other?),
+            };
+            Ok((sub, seller, entries.items, offer))
         })
         .await?;
     let is_usable = matches!(sub.state, SubscriptionState::InUse | SubscriptionState::Frozen);
@@ -351,7 +389,25 @@ pub(crate) async fn service(
         password: told.password,
         memo: told.memo,
     });
+    let renewal = renewing(&app, &member, &sub, &renewed).await?;
+    let mode = |mode: RenewalMode| storefront::Choice {
+        value: mode.word().to_owned(),
+        label: words.s(&format!("page-renews-{}", mode.word())),
+        on: sub.renewal.mode == mode,
+    };
     Ok(Page(Service {
+        id: sub.id.to_string(),
+        key: super::new_key(&member.may.ctx),
+        version: sub.version,
+        renewal,
+        modes: if is_usable && sub.ends_at.is_some() { RenewalMode::ALL.iter().copied().map(mode).collect() } else { Vec::new() },
+        offer: offer.map(|offer| Offer {
+            amount: words.money(offer.amount_minor, app.market().edition().currency),
+            until: words.time(offer.until),
+            left: offer.quota_left,
+            needs_review: offer.needs_review,
+        }),
+        open_order: sub.open_order.clone(),
         row: service_row(&sub, member.may.ctx.now, &words),
         seller: seller.title,
         quantity: sub.quantity.to_string(),
@@ -363,6 +419,106 @@ pub(crate) async fn service(
         moments: moments(&entries, &words),
         shell: member.shell,
     }))
+}
+
+/// The renewal that a reader has chosen, or of one unit of the purchase; none where nothing can be renewed.
+async fn renewing(app: &AppState, member: &Member<buyer::View>, sub: &Subscription, renewed: &Renewed) -> ApiResult<Option<Renewing>> {
+    let renewable = matches!(sub.state, SubscriptionState::InUse | SubscriptionState::Frozen) && sub.open_order.is_none();
+    let Some(unit) = renewed.unit.or(sub.period_unit).filter(|_| renewable) else { return Ok(None) };
+    let words = &member.shell.t;
+    let (account, id, market, ctx) = (member.may.account(), sub.id, app.market().clone(), member.may.ctx.at(member.may.ctx.now));
+    let count = renewed.count.clone().unwrap_or_else(|| "1".to_owned());
+    let quoted = match storefront::number("count", &count).and_then(|count| Period::new(unit, count)) {
+        Ok(period) => {
+            let input = RenewalInput { period, sku_id: None, quantity: None };
+            app.read(async move |tx| orders::quote_renewal(tx, &ctx, market.edition(), account, id, &input).await).await
+        }
+        Err(refusal) => Err(refusal.into()),
+    };
+    let (total, total_minor, wrong) = match quoted {
+        Ok(quote) => (words.money(quote.total_minor, quote.currency), quote.total_minor, String::new()),
+        Err(ApiError::Refused(refusal)) => (String::new(), 0, problem::sentence(&refusal, words.locale)),
+        Err(fault) => return Err(fault),
+    };
+    let choice = |one: &PeriodUnit| storefront::Choice {
+        value: one.word().to_owned(),
+        label: words.s(&format!("page-by-{}", one.word())),
+        on: *one == unit,
+    };
+    Ok(Some(Renewing { units: PeriodUnit::ALL.iter().map(choice).collect(), unit: unit.word(), count, total, total_minor, wrong }))
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RenewFields {
+    unit: PeriodUnit,
+    count: String,
+    total: i64,
+    key: String,
+}
+
+pub(crate) async fn renew(
+    State(app): State<AppState>,
+    member: Member<buyer::Purchase>,
+    Segment(id): Segment<SubscriptionId>,
+    form: Form<RenewFields>,
+) -> ApiResult<Response> {
+    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
+    let key = form.key(account, &form.fields.key)?;
+    let period = Period::new(form.fields.unit, storefront::number("count", &form.fields.count)?)?;
+    let (input, total) = (RenewalInput { period, sku_id: None, quantity: None }, Some(form.fields.total));
+    let number: String = app
+        .write(async move |tx| {
+            once(tx, &ctx, &key, async |tx: &mut db::Tx| {
+                orders::place_renewal(tx, &ctx, market.edition(), account, id, &input, total).await.map(|order| order.number)
+            })
+            .await
+        })
+        .await?;
+    Ok(go_to(&format!("/buyer/orders/{number}")).into_response())
+}
+
+#[derive(Deserialize)]
+pub(crate) struct RenewalFields {
+    mode: RenewalMode,
+    version: i64,
+}
+
+pub(crate) async fn set_renewal(
+    State(app): State<AppState>,
+    member: Member<buyer::Purchase>,
+    Segment(id): Segment<SubscriptionId>,
+    form: Form<RenewalFields>,
+) -> ApiResult<Response> {
+    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
+    let RenewalFields { mode, version } = form.fields;
+    app.write(async move |tx| {
+        let sub = subscriptions::get_of_buyer(tx, account, id).await?;
+        let period = sub.renewal.period.or(sub.period_unit.map(|unit| Period { unit, count: 1 })).filter(|_| mode == RenewalMode::Auto);
+        let times = sub.renewal.times.filter(|_| mode == RenewalMode::Auto);
+        let renewal = Renewal { mode, period, times };
+        subscriptions::set_renewal(tx, &ctx, market.edition(), account, id, Some(version), renewal).await
+    })
+    .await?;
+    Ok(go_to(&format!("/buyer/services/{id}")).into_response())
+}
+
+pub(crate) async fn give_back(
+    State(app): State<AppState>,
+    member: Member<buyer::Purchase>,
+    Segment(id): Segment<SubscriptionId>,
+    form: Form<KeyFields>,
+) -> ApiResult<Response> {
+    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
+    let key = form.key(account, &form.fields.key)?;
+    let number: String = app
+        .write(async move |tx| {
+            once(tx, &ctx, &key, async |tx: &mut db::Tx| {
+                refunds::refund_subscription(tx, &ctx, market.edition(), account, id).await.map(|order| order.number)
+            })
+            .await
+        })
+        .await?;
+    Ok(go_to(&format!("/buyer/orders/{number}")).into_response())
 }
 
 struct MovementRow {

@@ -19,7 +19,7 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderValue, StatusCode};
-use kernel::{AccountId, Class, Code, Refusal};
+use kernel::{AccountId, Class, Code, Ctx, Refusal};
 use market::idempotency::IdempotencyKey;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -50,6 +50,9 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/buyer/orders/{number}/cancel", post(buyer::cancel))
         .route("/buyer/services", get(buyer::services))
         .route("/buyer/services/{id}", get(buyer::service))
+        .route("/buyer/services/{id}/renew", post(buyer::renew))
+        .route("/buyer/services/{id}/renewal", post(buyer::set_renewal))
+        .route("/buyer/services/{id}/return", post(buyer::give_back))
         .route("/buyer/balance", get(buyer::balance))
         .route(&styles_path(), get(styles))
 }
@@ -86,6 +89,11 @@ impl<T: Template> IntoResponse for Page<T> {
             Err(fault) => ApiError::Broken(Box::new(fault)).into_response(),
         }
     }
+}
+
+/// A key for a form, under which its act is done once.
+fn new_key(ctx: &Ctx) -> String {
+    ctx.entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Sends the browser on to a page, after an act.
@@ -141,6 +149,8 @@ struct Failure {
     detail: String,
     request_id: String,
     status: u16,
+    /// The way to the door, for whoever's session has ended while they filled in a form.
+    door: Option<String>,
 }
 
 /// The page of a refusal or a fault. Whoever must sign in is sent to the door, and comes back to where they wanted to go.
@@ -156,6 +166,7 @@ pub(crate) fn failure(refusal: &Refusal, detail: String, scope: &Scope, app: &Ap
         detail,
         request_id: scope.request_id().to_string(),
         status: status.as_u16(),
+        door: (refusal.code.class() == Class::Unauthenticated).then(|| door::sign_in_path("/")),
         shell: Shell::of_visitor(Words::new(scope.locale(), app), scope.page().unwrap_or("/").to_owned()),
     };
     let mut response = Page(page).into_response();
@@ -177,6 +188,34 @@ mod tests {
         }
         for other in ["/api/v1/orders", "/docs/", "/healthz", "/buyers", "/productsx", "/openapi.json", "/problems/not-found"] {
             assert!(!is_page(other), "{other}");
+        }
+    }
+
+    /// The sources under a folder, as one text.
+    fn sources(folder: &std::path::Path) -> String {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .map(
+                |entry| {
+                    if entry.path().is_dir() { sources(&entry.path()) } else { std::fs::read_to_string(entry.path()).unwrap_or_default() }
+                },
+            )
+            .collect()
+    }
+
+    #[test]
+    fn everything_that_stands_in_a_timeline_has_a_text() {
+        let market = sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../market/src"));
+        let quoted = market.split('"').filter(|text| {
+            let action = ["subscriptions.", "orders.", "calls."].iter().find_map(|domain| text.strip_prefix(domain));
+            action.is_some_and(|action| !action.is_empty() && action.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        });
+        let actions: std::collections::BTreeSet<&str> = quoted.collect();
+        assert!(actions.len() > 20, "{actions:?}");
+        for key in actions.iter().map(|action| format!("page-did-{}", action.replace('.', "-"))) {
+            for locale in [kernel::Locale::En, kernel::Locale::ZhCn] {
+                assert_ne!(texts::part(locale, &key, &[]), key, "there is no {locale} text {key}");
+            }
         }
     }
 

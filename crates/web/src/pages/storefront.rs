@@ -109,10 +109,10 @@ pub(crate) struct Chosen {
 }
 
 /// A line to choose from.
-struct Choice {
-    value: String,
-    label: String,
-    on: bool,
+pub(super) struct Choice {
+    pub(super) value: String,
+    pub(super) label: String,
+    pub(super) on: bool,
 }
 
 #[derive(Template)]
@@ -193,7 +193,7 @@ pub(crate) async fn product(
         };
         prices.map(|price| Choice { value: price.unit.word().to_owned(), label: label(price), on: price.unit == choice.unit }).collect()
     });
-    let key = reader.ctx.entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = super::new_key(&reader.ctx);
     let sku = choice.as_ref().map(|choice| choice.sku);
     Ok(Page(Product {
         id: view.id.to_string(),

@@ -67,7 +67,7 @@ impl<'a> Browser<'a> {
             let policy = seen.headers["content-security-policy"].to_str().unwrap();
             assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
             assert!(!seen.html.contains(" style=") && !seen.html.contains("<script"), "{}", seen.html);
-            assert!(!seen.html.contains(">page-"), "a text is missing: {}", seen.html);
+            assert!(!seen.html.contains(">page-") && !seen.html.contains("page-did-"), "a text is missing: {}", seen.html);
         }
         seen
     }
@@ -193,7 +193,8 @@ async fn a_buyer_orders_pays_and_uses_what_the_seller_opened() {
     let values: Vec<String> = names.iter().map(|name| page.field(name)).collect();
     let fields: Vec<(&str, &str)> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
     let from_elsewhere = browser.post_from("cross-site", "/buyer/orders", &fields).await;
-    assert_ne!(from_elsewhere.status, StatusCode::SEE_OTHER, "another site orders nothing");
+    assert_eq!(from_elsewhere.status, StatusCode::UNAUTHORIZED, "another site orders nothing");
+    from_elsewhere.says("href=\"/sign-in?next=%2F\"");
     let placed = browser.post("/buyer/orders", &fields).await.goes_to().to_owned();
     assert_eq!(browser.post("/buyer/orders", &fields).await.goes_to(), placed, "a second click is the same order");
     let order = browser.open(&placed).await;
@@ -212,12 +213,43 @@ async fn a_buyer_orders_pays_and_uses_what_the_seller_opened() {
     done.says("Delivered");
     let service = done.html.split("href=\"/buyer/services/").nth(1).unwrap().split('"').next().unwrap().to_owned();
     browser.open("/buyer/services").await.says("class=\"chip ok\"");
-    let service = browser.open(&format!("/buyer/services/{service}")).await;
+    let path = format!("/buyer/services/{service}");
+    let service = browser.open(&path).await;
     service.says("How to use it");
     service.says("Opened");
+
+    // How it is renewed, by two tabs: the second is told that the first was there.
+    let version = service.field("version");
+    let auto = [("mode", "auto"), ("version", version.as_str())];
+    assert_eq!(browser.post(&format!("{path}/renewal"), &auto).await.goes_to(), path);
+    assert_eq!(browser.post(&format!("{path}/renewal"), &auto).await.status, StatusCode::PRECONDITION_FAILED);
+    browser.open(&path).await.says("<option value=\"auto\" selected>");
+    let odd = browser.open(&format!("{path}?unit=year&count=99")).await;
+    odd.says("role=\"alert\"");
+    let longer = browser.open(&format!("{path}?unit=month&count=2")).await;
+    longer.says("Renew for ¥60.00");
+    let (total, key) = (longer.field("total"), longer.field("key"));
+    let fields = [("unit", "month"), ("count", "2"), ("total", total.as_str()), ("key", key.as_str())];
+    let renewal = browser.post(&format!("{path}/renew"), &fields).await.goes_to().to_owned();
+    browser.open(&path).await.says("An order is still open");
+    let cancel = browser.open(&renewal).await.html.split("name=\"key\" value=\"").nth(2).unwrap().split('"').next().unwrap().to_owned();
+    assert_eq!(browser.post(&format!("{renewal}/cancel"), &[("key", &cancel)]).await.goes_to(), renewal);
+    browser.open(&renewal).await.says("Cancelled");
+
     let balance = browser.open("/buyer/balance").await;
     balance.says("¥9,940.00");
     balance.says("-¥60.00");
+
+    // Returned, and paid back when the seller has heard of it.
+    let again = browser.open(&path).await;
+    again.says("Comes back to the balance");
+    let key = again.html.split("/return\">").nth(1).unwrap().split("value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let refund = browser.post(&format!("{path}/return"), &[("key", &key)]).await.goes_to().to_owned();
+    assert_eq!(browser.post(&format!("{path}/return"), &[("key", &key)]).await.goes_to(), refund, "a second click is the same return");
+    shop.days(0).await;
+    browser.open(&refund).await.says("Refunded");
+    browser.open("/buyer/balance").await.says("¥10,000.00");
+    browser.open(&path).await.says("There is no instance to use at present");
 
     // What is another's is nobody's.
     let other = crate::people::buyer(&shop.fair.app.market, "other").await;
