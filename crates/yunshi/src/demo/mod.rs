@@ -208,6 +208,7 @@ fn write_config(folder: &Path, listen: SocketAddr) -> Result<()> {
 fn greet(facts: &Facts, address: SocketAddr, args: &DemoArgs, featured: &Featured) {
     let firm = |role: &str, firm: Firm| println!("  {role:<9} {:<10} {}", firm.login, firm.title);
     println!("\n云市 Yunshi: a marketplace to try things in. Everybody in it is invented.\n");
+    println!("  market    http://{address}/");
     println!("  API       http://{address}/docs");
     println!("  sellers   http://{}/ (their servers and instances)\n", facts.sellers_listen);
     println!("Sign in with the password {} as", facts.password);
