@@ -370,6 +370,7 @@ mod tests {
             Failure::InstanceIdMissing,
             Failure::InstanceIdTooLong { chars: 65 },
             Failure::InstanceIdWithComma,
+            Failure::InstanceIdWithControl,
             Failure::InstanceTaken("i".to_owned()),
         ];
         let codes = ResultCode::ALL.into_iter().chain([ResultCode::Other("999999".to_owned())]);

@@ -255,6 +255,10 @@ verdict-result_code_not_text = its result code is not text
 verdict-instance_id_missing = its answer has no instance id
 verdict-instance_id_too_long = its instance id is too long
 verdict-instance_id_with_comma = its instance id has a comma
+verdict-instance_id_with_control = its instance id has a control character
+verdict-done = done
+verdict-pending = begun, asked again
+verdict-answered = it answered with a code
 verdict-instance_taken = its instance belongs to another order
 
 ## What cannot be read

@@ -255,6 +255,10 @@ verdict-result_code_not_text = 结果码不是文本
 verdict-instance_id_missing = 响应缺少实例 ID
 verdict-instance_id_too_long = 实例 ID 过长
 verdict-instance_id_with_comma = 实例 ID 含有逗号
+verdict-instance_id_with_control = 实例 ID 含有控制字符
+verdict-done = 成功
+verdict-pending = 已受理，稍后查询
+verdict-answered = 返回了错误码
 verdict-instance_taken = 实例已属于其他订单
 
 ## What cannot be read

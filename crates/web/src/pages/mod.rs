@@ -1,4 +1,4 @@
-//! What people see in a browser: the storefront, the door, the buyer's own pages. Every page works without a script.
+//! What people see in a browser: the storefront, the door, the buyer's own pages, the seller's calls. Every page works without a script.
 //!
 //! A page calls the same use cases as the API, with the same extractors of [`crate::auth`]; a refusal that no form catches becomes a page of its
 //! own ([`failure`]). After an act the browser is sent to a page (303), so that going back or loading again repeats nothing; every form that
@@ -8,6 +8,7 @@
 
 mod buyer;
 mod door;
+mod seller;
 mod shell;
 mod storefront;
 
@@ -53,13 +54,17 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/buyer/services/{id}/renew", post(buyer::renew))
         .route("/buyer/services/{id}/renewal", post(buyer::set_renewal))
         .route("/buyer/services/{id}/return", post(buyer::give_back))
+        .route("/seller/calls", get(seller::calls))
+        .route("/seller/calls/{id}", get(seller::call))
+        .route("/seller/calls/{id}/restart", post(seller::restart))
+        .route("/seller/calls/{id}/replay", post(seller::replay))
         .route("/buyer/balance", get(buyer::balance))
         .route(&styles_path(), get(styles))
 }
 
 /// Whether a path is one of a page, whose refusals are shown as pages.
 pub(crate) fn is_page(path: &str) -> bool {
-    const PLACES: [&str; 6] = ["/products", "/sign-in", "/sign-up", "/sign-out", "/language", "/buyer"];
+    const PLACES: [&str; 7] = ["/products", "/sign-in", "/sign-up", "/sign-out", "/language", "/buyer", "/seller"];
     path == "/" || PLACES.iter().any(|place| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
 }
 

@@ -85,6 +85,7 @@ pub(crate) struct Who {
     pub(crate) name: String,
     pub(crate) account: String,
     pub(crate) buys: bool,
+    pub(crate) sells: bool,
 }
 
 /// What is around a page.
@@ -148,7 +149,8 @@ async fn shell_of(parts: &Parts, app: &AppState, principal: &Principal, ctx: &Ct
     let (account, user) = (principal.account, principal.user);
     let (account, user) =
         app.read(async move |tx| Ok((accounts::get(tx, account).await?, accounts::get_user(tx, account, user).await?))).await?;
-    let who = Who { name: user.name, account: account.name, buys: principal.sides.contains(&Audience::Buyer) };
+    let on = |side| principal.sides.contains(&side);
+    let who = Who { name: user.name, account: account.name, buys: on(Audience::Buyer), sells: on(Audience::Seller) };
     Ok(Shell { t: Words::new(ctx.locale, app), who: Some(who), here: here(parts), styles: super::styles_path() })
 }
 

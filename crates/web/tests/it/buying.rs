@@ -61,13 +61,19 @@ impl Shop {
         assert_eq!(moved.status, StatusCode::OK, "{moved:?}");
     }
 
-    /// Buys three for two months, and waits for the seller.
-    pub(crate) async fn buy(&self) -> (Value, Value) {
+    /// Orders three for two months and pays; the number of the order.
+    pub(crate) async fn pay(&self) -> String {
         let placed = self.act("/orders", "buy", &json!({ "items": self.items(3), "expected_total_minor": 6_000 })).await;
         assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
-        let number = placed.body["number"].as_str().unwrap();
+        let number = placed.body["number"].as_str().unwrap().to_owned();
         let paid = self.act(&format!("/orders/{number}/pay"), "pay", &json!({})).await;
         assert_eq!(paid.status, StatusCode::OK, "{paid:?}");
+        number
+    }
+
+    /// Buys three for two months, and waits for the seller.
+    pub(crate) async fn buy(&self) -> (Value, Value) {
+        let number = self.pay().await;
         self.days(0).await;
         let order = self.fair.get(&format!("/orders/{number}"), &self.buyer).await.body;
         let id = order["lines"][0]["subscription_id"].as_str().unwrap().to_owned();

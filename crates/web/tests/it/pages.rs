@@ -2,6 +2,7 @@
 
 use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
 use reqwest::{Client, StatusCode};
+use testkit::sellers::Behaviour;
 
 use crate::buying::Shop;
 use crate::people::PASSWORD;
@@ -119,6 +120,36 @@ async fn a_visitor_finds_a_product_and_its_price_in_either_language() {
     let chosen = browser.post("/language", &[("language", "zh-CN"), ("next", "/?q=x")]).await;
     assert_eq!(chosen.goes_to(), "/?q=x");
     browser.open("/").await.says("全部商品");
+    shop.fair.app.finish().await;
+}
+
+#[tokio::test]
+async fn a_seller_finds_why_an_order_failed_and_has_it_tried_again() {
+    let shop = Shop::open().await;
+    shop.server.behave(Behaviour::Dead).await;
+    let number = shop.pay().await;
+    shop.days(0).await;
+    let mut browser = Browser::new(&shop.fair.app, "en");
+    browser.sign_in("nebula").await;
+    let list = browser.open("/seller/calls?state=waiting").await;
+    list.says(&number);
+    let path = list.html.split("href=\"/seller/calls/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let path = format!("/seller/calls/{path}");
+    let call = browser.open(&path).await;
+    call.says("Purchase");
+    call.says("no connection");
+    call.says("curl -X POST");
+    assert!(!call.html.contains(&shop.server.access_key()), "the key is nowhere");
+    assert_eq!(browser.post(&format!("{path}/replay"), &[]).await.goes_to(), path);
+    browser.open(&path).await.says("Replay");
+    shop.server.behave(Behaviour::Sound).await;
+    assert_eq!(browser.post(&format!("{path}/restart"), &[]).await.goes_to(), path);
+    shop.days(0).await;
+    browser.open(&path).await.says("class=\"chip ok\"");
+    // A buyer has no business here.
+    let mut buyer = Browser::new(&shop.fair.app, "en");
+    buyer.sign_in("acme").await;
+    assert_eq!(buyer.open("/seller/calls").await.status, StatusCode::FORBIDDEN);
     shop.fair.app.finish().await;
 }
 
