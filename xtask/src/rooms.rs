@@ -43,7 +43,7 @@ const SNAPSHOT_WRITERS: [&str; 6] = [
     "crates/db/src/lib.rs",
     "crates/market/src/accounts/principal.rs",
     "crates/market/src/delivery/mod.rs",
-    "crates/web/src/api/orders.rs",
+    "crates/web/src/acts.rs",
     "crates/web/src/compat/order_query.rs",
     "crates/web/src/lib.rs",
 ];
@@ -289,7 +289,7 @@ mod tests {
     #[test]
     fn only_those_who_were_looked_at_write_at_a_snapshot() {
         let text = "market.db().write_snapshot(work).await";
-        assert!(snapshot_writers(&[source("crates/web/src/api/orders.rs", text)]).is_empty());
+        assert!(snapshot_writers(&[source("crates/web/src/acts.rs", text)]).is_empty());
         assert_eq!(snapshot_writers(&[source("crates/market/src/refunds/mod.rs", text)]).len(), 1);
     }
 

@@ -205,8 +205,8 @@ impl Db {
 
     /// Runs `work` as one transaction: all of it or nothing, on the disk before this returns.
     ///
-    /// The closure may run again (after it met another on PostgreSQL, SQLSTATE 40001; beside one that failed on SQLite), so it must change nothing but the database; it must await nothing but
-    /// its [`Tx`].
+    /// The closure may run again (after it met another on PostgreSQL, SQLSTATE 40001; beside one that failed on SQLite), so it must change
+    /// nothing but the database; it must await nothing but its [`Tx`].
     ///
     /// # Errors
     /// What the closure returned, with everything undone; or [`Error::Unavailable`] when the database cannot take it now, or too many closures

@@ -47,9 +47,14 @@ impl<T: DeserializeOwned> FromRequest<AppState> for Json<T> {
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+/// The content type without its parameters.
+fn essence(headers: &HeaderMap) -> String {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let essence = essence(headers);
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
@@ -124,16 +129,59 @@ impl<T: DeserializeOwned> FromRequestParts<AppState> for Query<T> {
 }
 
 fn parse_query<T: DeserializeOwned>(parts: &Parts) -> ApiResult<T> {
-    let wrong = |field: String, detail: String| {
+    parse_pairs(parts.uri.query().unwrap_or_default().as_bytes(), |field, detail| {
         let field = if field == "." { "query".to_owned() } else { field };
-        ApiError::from(Refusal::new(Code::ParameterInvalid).with("field", field).with("detail", detail))
-    };
-    let query = parts.uri.query().unwrap_or_default();
-    if query.contains("%00") {
-        return Err(wrong("query".to_owned(), "a text has the character U+0000".to_owned()));
+        Refusal::new(Code::ParameterInvalid).with("field", field).with("detail", detail)
+    })
+}
+
+/// Reads `a=b&c=d`; `wrong` makes the refusal of a field and what is wrong with it.
+fn parse_pairs<T: DeserializeOwned>(pairs: &[u8], wrong: impl Fn(String, String) -> Refusal) -> ApiResult<T> {
+    if pairs.windows(3).any(|three| three == b"%00") {
+        return Err(wrong(".".to_owned(), "a text has the character U+0000".to_owned()).into());
     }
-    let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(query.as_bytes()));
-    serde_path_to_error::deserialize(pairs).map_err(|error| wrong(error.path().to_string(), cut(error.inner())))
+    let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(pairs));
+    serde_path_to_error::deserialize(pairs).map_err(|error| wrong(error.path().to_string(), cut(error.inner())).into())
+}
+
+/// What the form of a page has sent.
+#[derive(Clone, Debug)]
+pub struct Form<T> {
+    /// What was filled in.
+    pub fields: T,
+    fingerprint: [u8; 32],
+}
+
+impl<T: DeserializeOwned> FromRequest<AppState> for Form<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, app: &AppState) -> ApiResult<Self> {
+        if essence(request.headers()) != "application/x-www-form-urlencoded" {
+            return Err(ApiError::refused(Code::MediaTypeUnsupported));
+        }
+        let fingerprint = fingerprint(&request);
+        let bytes = body(request, app).await?;
+        let fields = parse_pairs(&bytes, |field, detail| {
+            let detail = if field == "." { detail } else { format!("{field}: {detail}") };
+            Refusal::new(Code::BodyInvalid).with("detail", detail)
+        })?;
+        Ok(Self { fields, fingerprint: fingerprint.chain_update(&bytes).finalize().into() })
+    }
+}
+
+impl<T> Form<T> {
+    /// The key that the form brings along, under which its act is done once for `account`.
+    ///
+    /// # Errors
+    /// [`Code::IdempotencyKeyInvalid`].
+    pub fn key(&self, account: AccountId, key: &str) -> Result<IdempotencyKey, Refusal> {
+        IdempotencyKey::new(account.to_string(), key, self.fingerprint)
+    }
+}
+
+/// The beginning of what tells one act from another: its method and path; the body follows.
+fn fingerprint(request: &Request) -> Sha256 {
+    Sha256::new().chain_update(request.method().as_str()).chain_update([0]).chain_update(request.uri().path()).chain_update([0])
 }
 
 /// Which part of a list is wanted: `limit` and `cursor`.
@@ -235,19 +283,13 @@ impl<T: DeserializeOwned> FromRequest<AppState> for MayOnce<T> {
 
     async fn from_request(request: Request, app: &AppState) -> ApiResult<Self> {
         let key = request.headers().get(IDEMPOTENCY_KEY).map(|key| key.to_str().unwrap_or_default().to_owned());
-        let json = is_json(request.headers());
-        let mut fingerprint = Sha256::new();
-        fingerprint.update(request.method().as_str());
-        fingerprint.update([0]);
-        fingerprint.update(request.uri().path());
-        fingerprint.update([0]);
+        let (json, fingerprint) = (is_json(request.headers()), fingerprint(&request));
         let bytes = body(request, app).await?;
-        fingerprint.update(&bytes);
         if !json && !bytes.is_empty() {
             return Err(ApiError::refused(Code::MediaTypeUnsupported));
         }
         let body = parse(if bytes.is_empty() { b"{}" } else { &bytes })?;
-        Ok(Self { body, key, fingerprint: fingerprint.finalize().into() })
+        Ok(Self { body, key, fingerprint: fingerprint.chain_update(&bytes).finalize().into() })
     }
 }
 

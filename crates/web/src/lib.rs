@@ -7,6 +7,7 @@
 //! Invariants: a handler without an extractor of [`auth`] that names a permission is public; no secret and no body is logged; every answer that is
 //! not a success is a [`problem::Problem`] with the request's id.
 
+mod acts;
 pub mod answer;
 mod api;
 pub mod auth;

@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 
 use super::sellers::ReasonInput;
 use crate::AppState;
+use crate::acts::{self, Act};
 use crate::answer::{Created, List};
 use crate::auth::{Buyer, May, Operator, Seller, buyer, operator, seller};
 use crate::extract::{Json, Nothing, Once, OnceHeader, Paging, PagingQuery, Query, Segment, once};
@@ -73,19 +74,13 @@ struct OrderInput {
 async fn place_order(State(app): State<AppState>, buyer: Buyer<buyer::Purchase>, input: Once<OrderInput>) -> ApiResult<Created<Value>> {
     let May { principal, ctx, .. } = buyer;
     let (key, input) = input.open(principal.account)?;
-    let market = app.market().clone();
-    let place = async move |tx: &mut Tx| {
-        once(tx, &ctx, &key, async |tx: &mut Tx| {
-            orders::place(tx, &ctx, market.edition(), principal.account, &input.items, input.expected_total_minor).await
-        })
-        .await
-    };
-    Ok(created(app.write_snapshot(place).await?))
+    let act = Act { buyer: principal.account, ctx, key };
+    Ok(created(acts::place(&app, act, input.items, input.expected_total_minor).await?))
 }
 
 /// An order that was placed, as kept under its idempotency key, at its address.
 pub(super) fn created(order: Value) -> Created<Value> {
-    Created::at(format!("/api/v1/orders/{}", order["number"].as_str().unwrap_or_default()), order)
+    Created::at(format!("/api/v1/orders/{}", acts::number(&order)), order)
 }
 
 /// Which orders.
@@ -133,11 +128,7 @@ async fn pay_order(
 ) -> ApiResult<Json<Value>> {
     let May { principal, ctx, .. } = buyer;
     let (key, Nothing {}) = input.open(principal.account)?;
-    let market = app.market().clone();
-    let pay = async move |tx: &mut Tx| {
-        once(tx, &ctx, &key, async |tx: &mut Tx| orders::pay(tx, &ctx, market.edition(), principal.account, &number).await).await
-    };
-    Ok(Json(app.write_snapshot(pay).await?))
+    Ok(Json(acts::pay(&app, Act { buyer: principal.account, ctx, key }, number).await?))
 }
 
 /// Cancel an order
@@ -154,9 +145,7 @@ async fn cancel_order(
 ) -> ApiResult<Json<Value>> {
     let May { principal, ctx, .. } = buyer;
     let (key, Nothing {}) = input.open(principal.account)?;
-    let cancel =
-        async move |tx: &mut Tx| once(tx, &ctx, &key, async |tx: &mut Tx| orders::cancel(tx, &ctx, principal.account, &number).await).await;
-    Ok(Json(app.write(cancel).await?))
+    Ok(Json(acts::cancel(&app, Act { buyer: principal.account, ctx, key }, number).await?))
 }
 
 /// What of an order is returned.

@@ -18,6 +18,7 @@ use utoipa_axum::routes;
 use super::orders::created;
 use super::sellers::ReasonInput;
 use crate::AppState;
+use crate::acts::{self, Act};
 use crate::answer::{Created, List, Tagged};
 use crate::auth::{Buyer, May, Operator, Seller, buyer, operator, seller};
 use crate::extract::{IfMatch, IfMatchHeader, Json, Nothing, Once, OnceHeader, Paging, PagingQuery, Query, Segment, once};
@@ -207,7 +208,6 @@ async fn renew_subscription(
 ) -> ApiResult<Created<Value>> {
     let May { principal, ctx, .. } = buyer;
     let (key, input) = input.open(principal.account)?;
-    let market = app.market().clone();
     let RenewInput { period, sku_id, quantity, expected_total_minor } = input;
     let input = RenewalInput { period, sku_id, quantity };
     if sku_id.is_some() || quantity.is_some() {
@@ -216,15 +216,10 @@ async fn renew_subscription(
         if let Some(order) = app.read(async move |tx: &mut Tx| idempotency::kept(tx, &known).await).await? {
             return Ok(created(order));
         }
-        delivery::check_renewal(&market, &ctx, principal.account, id, &input).await?;
+        delivery::check_renewal(app.market(), &ctx, principal.account, id, &input).await?;
     }
-    let renew = async move |tx: &mut Tx| {
-        once(tx, &ctx, &key, async |tx: &mut Tx| {
-            orders::place_renewal(tx, &ctx, market.edition(), principal.account, id, &input, expected_total_minor).await
-        })
-        .await
-    };
-    Ok(created(app.write(renew).await?))
+    let act = Act { buyer: principal.account, ctx, key };
+    Ok(created(acts::renew(&app, act, id, input, expected_total_minor).await?))
 }
 
 /// To what.
@@ -321,12 +316,7 @@ async fn refund_subscription(
 ) -> ApiResult<Created<Value>> {
     let May { principal, ctx, .. } = buyer;
     let (key, Nothing {}) = input.open(principal.account)?;
-    let market = app.market().clone();
-    let refund = async move |tx: &mut Tx| {
-        once(tx, &ctx, &key, async |tx: &mut Tx| refunds::refund_subscription(tx, &ctx, market.edition(), principal.account, id).await)
-            .await
-    };
-    Ok(created(app.write(refund).await?))
+    Ok(created(acts::give_back(&app, Act { buyer: principal.account, ctx, key }, id).await?))
 }
 
 /// Subscriptions of my customers

@@ -1,12 +1,12 @@
 //! The buyer's own pages: orders, what is in use, the balance.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::{Code, Period, PeriodUnit, SkuId, SubscriptionId};
 use market::audit::{self, AuditEntry};
 use market::catalog::{Names, PriceUnit};
-use market::idempotency::once;
+use market::idempotency::IdempotencyKey;
 use market::ledger::{self, Book};
 use market::orders::{self, Order, OrderState, RenewalInput};
 use market::page::PageRequest;
@@ -15,10 +15,11 @@ use market::{accounts, delivery, refunds, views};
 use serde::Deserialize;
 
 use super::shell::{Member, Shell, Words};
-use super::{Form, Page, go_to, storefront};
+use super::{Page, go_to, storefront};
 use crate::AppState;
+use crate::acts::{self, Act};
 use crate::auth::buyer;
-use crate::extract::{Paging, Segment, seal_cursor};
+use crate::extract::{Form, Paging, Query, Segment, seal_cursor};
 use crate::problem::{self, ApiError, ApiResult};
 
 /// A state with the colour it is shown in.
@@ -98,6 +99,17 @@ pub(crate) async fn orders(State(app): State<AppState>, member: Member<buyer::Vi
     Ok(Page(Orders { rows, more: more("/buyer/orders", found.next.as_deref()), shell: member.shell }))
 }
 
+impl<R> Member<R> {
+    /// What they do under `key`.
+    fn act(self, key: IdempotencyKey) -> Act {
+        Act { buyer: self.may.account(), ctx: self.may.ctx, key }
+    }
+}
+
+fn to_order(number: &str) -> Response {
+    go_to(&format!("/buyer/orders/{number}")).into_response()
+}
+
 #[derive(Deserialize)]
 pub(crate) struct PlaceFields {
     sku: SkuId,
@@ -110,21 +122,10 @@ pub(crate) struct PlaceFields {
 }
 
 pub(crate) async fn place(State(app): State<AppState>, member: Member<buyer::Purchase>, form: Form<PlaceFields>) -> ApiResult<Response> {
-    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
-    let key = form.key(account, &form.fields.key)?;
+    let key = form.key(member.may.account(), &form.fields.key)?;
     let item = storefront::item(form.fields.sku, form.fields.unit, &form.fields.count, &form.fields.quantity)?;
-    let total = form.fields.total;
-    let order: Order = app
-        .write(async move |tx| {
-            let place =
-                async |tx: &mut db::Tx| orders::place(tx, &ctx, market.edition(), account, std::slice::from_ref(&item), Some(total)).await;
-            let order: serde_json::Value =
-                once(tx, &ctx, &key, async |tx: &mut db::Tx| Ok(serde_json::to_value(place(tx).await?)?)).await?;
-            let number = order["number"].as_str().unwrap_or_default();
-            orders::get_of_buyer(tx, account, number).await
-        })
-        .await?;
-    Ok(go_to(&format!("/buyer/orders/{}", order.number)).into_response())
+    let order = acts::place(&app, member.act(key), vec![item], Some(form.fields.total)).await?;
+    Ok(to_order(acts::number(&order)))
 }
 
 struct LineRow {
@@ -231,16 +232,9 @@ pub(crate) async fn pay(
     Segment(number): Segment<String>,
     form: Form<KeyFields>,
 ) -> ApiResult<Response> {
-    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
-    let (key, path) = (form.key(account, &form.fields.key)?, format!("/buyer/orders/{number}"));
-    app.write(async move |tx| {
-        once(tx, &ctx, &key, async |tx: &mut db::Tx| {
-            orders::pay(tx, &ctx, market.edition(), account, &number).await.map(|order| order.number)
-        })
-        .await
-    })
-    .await?;
-    Ok(go_to(&path).into_response())
+    let key = form.key(member.may.account(), &form.fields.key)?;
+    let order = acts::pay(&app, member.act(key), number).await?;
+    Ok(to_order(acts::number(&order)))
 }
 
 pub(crate) async fn cancel(
@@ -249,13 +243,9 @@ pub(crate) async fn cancel(
     Segment(number): Segment<String>,
     form: Form<KeyFields>,
 ) -> ApiResult<Response> {
-    let (account, ctx) = (member.may.account(), member.may.ctx);
-    let (key, path) = (form.key(account, &form.fields.key)?, format!("/buyer/orders/{number}"));
-    app.write(async move |tx| {
-        once(tx, &ctx, &key, async |tx: &mut db::Tx| orders::cancel(tx, &ctx, account, &number).await.map(|order| order.number)).await
-    })
-    .await?;
-    Ok(go_to(&path).into_response())
+    let key = form.key(member.may.account(), &form.fields.key)?;
+    let order = acts::cancel(&app, member.act(key), number).await?;
+    Ok(to_order(acts::number(&order)))
 }
 
 struct ServiceRow {
@@ -462,19 +452,11 @@ pub(crate) async fn renew(
     Segment(id): Segment<SubscriptionId>,
     form: Form<RenewFields>,
 ) -> ApiResult<Response> {
-    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
-    let key = form.key(account, &form.fields.key)?;
+    let key = form.key(member.may.account(), &form.fields.key)?;
     let period = Period::new(form.fields.unit, storefront::number("count", &form.fields.count)?)?;
-    let (input, total) = (RenewalInput { period, sku_id: None, quantity: None }, Some(form.fields.total));
-    let number: String = app
-        .write(async move |tx| {
-            once(tx, &ctx, &key, async |tx: &mut db::Tx| {
-                orders::place_renewal(tx, &ctx, market.edition(), account, id, &input, total).await.map(|order| order.number)
-            })
-            .await
-        })
-        .await?;
-    Ok(go_to(&format!("/buyer/orders/{number}")).into_response())
+    let input = RenewalInput { period, sku_id: None, quantity: None };
+    let order = acts::renew(&app, member.act(key), id, input, Some(form.fields.total)).await?;
+    Ok(to_order(acts::number(&order)))
 }
 
 #[derive(Deserialize)]
@@ -508,17 +490,9 @@ pub(crate) async fn give_back(
     Segment(id): Segment<SubscriptionId>,
     form: Form<KeyFields>,
 ) -> ApiResult<Response> {
-    let (account, ctx, market) = (member.may.account(), member.may.ctx, app.market().clone());
-    let key = form.key(account, &form.fields.key)?;
-    let number: String = app
-        .write(async move |tx| {
-            once(tx, &ctx, &key, async |tx: &mut db::Tx| {
-                refunds::refund_subscription(tx, &ctx, market.edition(), account, id).await.map(|order| order.number)
-            })
-            .await
-        })
-        .await?;
-    Ok(go_to(&format!("/buyer/orders/{number}")).into_response())
+    let key = form.key(member.may.account(), &form.fields.key)?;
+    let order = acts::give_back(&app, member.act(key), id).await?;
+    Ok(to_order(acts::number(&order)))
 }
 
 struct MovementRow {

@@ -1,7 +1,7 @@
 //! The door: signing in, up and out, and the language.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, StatusCode};
@@ -10,9 +10,10 @@ use market::accounts::{self, AccountKind, NewAccount, NewUser};
 use serde::Deserialize;
 
 use super::shell::{Reader, Shell};
-use super::{Form, Page, go_to};
+use super::{Page, go_to};
 use crate::AppState;
 use crate::auth::{Arrival, COOKIE_NAME, OurPage, SignedIn};
+use crate::extract::{Form, Query};
 use crate::problem::{self, ApiError, ApiResult};
 use crate::scope::LANGUAGE_COOKIE;
 

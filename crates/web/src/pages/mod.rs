@@ -14,19 +14,15 @@ mod storefront;
 
 use askama::Template;
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{FromRequest, Request};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use http::{HeaderValue, StatusCode};
-use kernel::{AccountId, Class, Code, Ctx, Refusal};
-use market::idempotency::IdempotencyKey;
-use serde::de::DeserializeOwned;
+use kernel::{Class, Ctx, Refusal};
 use sha2::{Digest, Sha256};
 
 use crate::AppState;
-use crate::problem::{ApiError, ApiResult, status};
+use crate::problem::{ApiError, status};
 use crate::scope::Scope;
 use crate::texts;
 use shell::{Shell, Words};
@@ -69,11 +65,7 @@ pub(crate) fn is_page(path: &str) -> bool {
 }
 
 fn styles_path() -> String {
-    format!("/assets/look-{}.css", &sha256_hex(STYLES.as_bytes())[..12])
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("/assets/look-{}.css", hex::encode(&Sha256::digest(STYLES)[..6]))
 }
 
 async fn styles() -> Response {
@@ -98,52 +90,12 @@ impl<T: Template> IntoResponse for Page<T> {
 
 /// A key for a form, under which its act is done once.
 fn new_key(ctx: &Ctx) -> String {
-    ctx.entropy.bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(ctx.entropy.bytes::<16>())
 }
 
 /// Sends the browser on to a page, after an act.
 pub(crate) fn go_to(path: &str) -> Redirect {
     Redirect::to(path)
-}
-
-/// What a form has sent.
-pub(crate) struct Form<T> {
-    /// What was filled in.
-    pub(crate) fields: T,
-    fingerprint: [u8; 32],
-}
-
-impl<T: DeserializeOwned> FromRequest<AppState> for Form<T> {
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, app: &AppState) -> ApiResult<Self> {
-        let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
-        if !kind.starts_with("application/x-www-form-urlencoded") {
-            return Err(ApiError::refused(Code::MediaTypeUnsupported));
-        }
-        let path = request.uri().path().to_owned();
-        let max = app.settings().body_bytes_max;
-        let too_large = |_| ApiError::from(Refusal::new(Code::BodyTooLarge).with("max", max));
-        let bytes = Bytes::from_request(request, &()).await.map_err(too_large)?;
-        let mut fingerprint = Sha256::new();
-        fingerprint.update(path.as_bytes());
-        fingerprint.update([0]);
-        fingerprint.update(&bytes);
-        let wrong = |detail: String| ApiError::from(Refusal::new(Code::BodyInvalid).with("detail", detail));
-        if bytes.windows(3).any(|three| three == b"%00") {
-            return Err(wrong("a text has the character U+0000".to_owned()));
-        }
-        let pairs = serde_urlencoded::Deserializer::new(url::form_urlencoded::parse(&bytes));
-        let fields = serde_path_to_error::deserialize(pairs).map_err(|error| wrong(format!("{}: {}", error.path(), error.inner())))?;
-        Ok(Self { fields, fingerprint: fingerprint.finalize().into() })
-    }
-}
-
-impl<T> Form<T> {
-    /// The key under which this form's act is done once for `account`.
-    fn key(&self, account: AccountId, key: &str) -> Result<IdempotencyKey, Refusal> {
-        IdempotencyKey::new(account.to_string(), key, self.fingerprint)
-    }
 }
 
 #[derive(Template)]
@@ -178,7 +130,6 @@ pub(crate) fn failure(refusal: &Refusal, detail: String, scope: &Scope, app: &Ap
     if response.status() == StatusCode::OK {
         *response.status_mut() = status;
     }
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
     response
 }
 

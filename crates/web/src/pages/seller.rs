@@ -1,7 +1,7 @@
 //! The seller's calls: everything that was said to their server and what it answered, to find why an order failed.
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::DeliveryId;
 use market::calls::{self, Attempt, Call, CallState};
@@ -12,10 +12,10 @@ use wire::koogallery_v2::ResultCode;
 use super::buyer::Chip;
 use super::shell::{Member, Shell, Words};
 use super::storefront::Choice;
-use super::{Form, Page, go_to};
+use super::{Page, go_to};
 use crate::AppState;
 use crate::auth::seller;
-use crate::extract::{Paging, Segment, seal_cursor};
+use crate::extract::{Form, Paging, Query, Segment, seal_cursor};
 use crate::problem::ApiResult;
 use crate::texts;
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use askama::Template;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use kernel::{AccountId, Code, Period, PeriodUnit, ProductId, Refusal, SkuId};
 use market::catalog::{self, ChargingMode, PriceUnit, ProductView, RefundRule, SkuView};
 use market::orders::{self, PurchaseItem, Quote};
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use super::Page;
 use super::shell::{Reader, Shell, Words};
 use crate::AppState;
-use crate::extract::{Paging, Segment, seal_cursor};
+use crate::extract::{Paging, Query, Segment, seal_cursor};
 use crate::problem::{self, ApiError, ApiResult};
 
 /// Products on one page of the list.

@@ -1,0 +1,75 @@
+//! What buyers do by the API and by pages alike, each once under a key: a door and a page take it from the request in their own way, and hand
+//! it on here. Each gives the order, as it is kept under the key.
+
+use db::Tx;
+use kernel::{AccountId, Ctx, SubscriptionId};
+use market::idempotency::IdempotencyKey;
+use market::orders::{self, PurchaseItem, RenewalInput};
+use market::refunds;
+use serde_json::Value;
+
+use crate::AppState;
+use crate::extract::once;
+use crate::problem::ApiResult;
+
+/// Whose act it is, and under which key.
+pub(crate) struct Act {
+    pub(crate) buyer: AccountId,
+    pub(crate) ctx: Ctx,
+    pub(crate) key: IdempotencyKey,
+}
+
+/// The number of an order that an act gave.
+pub(crate) fn number(order: &Value) -> &str {
+    order["number"].as_str().unwrap_or_default()
+}
+
+/// Places a purchase; beside others at a snapshot (decision 0018).
+pub(crate) async fn place(app: &AppState, act: Act, items: Vec<PurchaseItem>, expected_total_minor: Option<i64>) -> ApiResult<Value> {
+    let (Act { buyer, ctx, key }, market) = (act, app.market().clone());
+    let place = async move |tx: &mut Tx| {
+        once(tx, &ctx, &key, async |tx: &mut Tx| orders::place(tx, &ctx, market.edition(), buyer, &items, expected_total_minor).await).await
+    };
+    app.write_snapshot(place).await
+}
+
+/// Pays an order from the balance; a purchase beside others at a snapshot (decision 0018).
+pub(crate) async fn pay(app: &AppState, act: Act, number: String) -> ApiResult<Value> {
+    let (Act { buyer, ctx, key }, market) = (act, app.market().clone());
+    let pay = async move |tx: &mut Tx| {
+        once(tx, &ctx, &key, async |tx: &mut Tx| orders::pay(tx, &ctx, market.edition(), buyer, &number).await).await
+    };
+    app.write_snapshot(pay).await
+}
+
+/// Cancels an order that is not paid, or a large refund that is not decided.
+pub(crate) async fn cancel(app: &AppState, act: Act, number: String) -> ApiResult<Value> {
+    let Act { buyer, ctx, key } = act;
+    let cancel = async move |tx: &mut Tx| once(tx, &ctx, &key, async |tx: &mut Tx| orders::cancel(tx, &ctx, buyer, &number).await).await;
+    app.write(cancel).await
+}
+
+/// Places a renewal. One that changes something asks the seller first (`delivery::check_renewal`): the caller's part.
+pub(crate) async fn renew(
+    app: &AppState,
+    act: Act,
+    id: SubscriptionId,
+    input: RenewalInput,
+    expected_total_minor: Option<i64>,
+) -> ApiResult<Value> {
+    let (Act { buyer, ctx, key }, market) = (act, app.market().clone());
+    let renew = async move |tx: &mut Tx| {
+        let place = async |tx: &mut Tx| orders::place_renewal(tx, &ctx, market.edition(), buyer, id, &input, expected_total_minor).await;
+        once(tx, &ctx, &key, place).await
+    };
+    app.write(renew).await
+}
+
+/// Returns a subscription without a reason.
+pub(crate) async fn give_back(app: &AppState, act: Act, id: SubscriptionId) -> ApiResult<Value> {
+    let (Act { buyer, ctx, key }, market) = (act, app.market().clone());
+    let refund = async move |tx: &mut Tx| {
+        once(tx, &ctx, &key, async |tx: &mut Tx| refunds::refund_subscription(tx, &ctx, market.edition(), buyer, id).await).await
+    };
+    app.write(refund).await
+}
