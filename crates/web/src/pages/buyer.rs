@@ -7,7 +7,7 @@ use kernel::{Code, Period, PeriodUnit, SkuId, SubscriptionId};
 use market::audit::{self, AuditEntry};
 use market::catalog::{Names, PriceUnit};
 use market::idempotency::IdempotencyKey;
-use market::ledger::{self, Book};
+use market::ledger::{self, Book, EntryKind};
 use market::orders::{self, Order, OrderState, RenewalInput};
 use market::page::PageRequest;
 use market::subscriptions::{self, Renewal, RenewalMode, Subscription, SubscriptionState, Whose};
@@ -418,7 +418,7 @@ async fn renewing(app: &AppState, member: &Member<buyer::View>, sub: &Subscripti
     let words = &member.shell.t;
     let (account, id, market, ctx) = (member.may.account(), sub.id, app.market().clone(), member.may.ctx.at(member.may.ctx.now));
     let count = renewed.count.clone().unwrap_or_else(|| "1".to_owned());
-    let quoted = match storefront::number("count", &count).and_then(|count| Period::new(unit, count)) {
+    let quoted = match storefront::period(unit, &count) {
         Ok(period) => {
             let input = RenewalInput { period, sku_id: None, quantity: None };
             app.read(async move |tx| orders::quote_renewal(tx, &ctx, market.edition(), account, id, &input).await).await
@@ -453,7 +453,7 @@ pub(crate) async fn renew(
     form: Form<RenewFields>,
 ) -> ApiResult<Response> {
     let key = form.key(member.may.account(), &form.fields.key)?;
-    let period = Period::new(form.fields.unit, storefront::number("count", &form.fields.count)?)?;
+    let period = storefront::period(form.fields.unit, &form.fields.count)?;
     let input = RenewalInput { period, sku_id: None, quantity: None };
     let order = acts::renew(&app, member.act(key), id, input, Some(form.fields.total)).await?;
     Ok(to_order(acts::number(&order)))
@@ -498,8 +498,8 @@ pub(crate) async fn give_back(
 struct MovementRow {
     at: String,
     what: String,
-    reference: String,
-    href: Option<String>,
+    /// The order that it is for.
+    order: Option<String>,
     amount: String,
     comes: bool,
 }
@@ -525,8 +525,7 @@ pub(crate) async fn balance(State(app): State<AppState>, member: Member<buyer::V
     let row = |movement: &ledger::Movement| MovementRow {
         at: words.time(movement.at),
         what: words.s(&format!("page-entry-{}", movement.kind.word())),
-        href: movement.reference.starts_with("CS").then(|| format!("/buyer/orders/{}", movement.reference)),
-        reference: movement.reference.clone(),
+        order: (movement.kind != EntryKind::Deposit).then(|| movement.reference.clone()),
         amount: words.money(movement.amount_minor, movement.currency),
         comes: movement.amount_minor > 0,
     };

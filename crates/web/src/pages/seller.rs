@@ -30,11 +30,6 @@ fn chip(state: CallState, words: &Words) -> Chip {
     Chip { word: words.state(state.word()), tone }
 }
 
-/// What became of an attempt, in words.
-fn verdict(word: &str, words: &Words) -> String {
-    texts::word(words.locale, "verdict", word)
-}
-
 struct CallRow {
     href: String,
     scene: String,
@@ -52,7 +47,7 @@ fn row(call: &Call, words: &Words) -> CallRow {
         order: call.order_number.clone().unwrap_or_default(),
         asked: words.time(call.created_at),
         attempts: call.attempts,
-        verdict: call.last_verdict.as_deref().map_or_else(String::new, |word| verdict(word, words)),
+        verdict: call.last_verdict.as_deref().map_or_else(String::new, |word| words.alone("verdict", word)),
         chip: chip(call.state, words),
     }
 }
@@ -113,7 +108,7 @@ fn attempt_card(attempt: &Attempt, words: &Words) -> AttemptCard {
     let verdict = match attempt.verdict.as_str() {
         // The seller's own code, by the published table.
         "answered" => texts::result_code(words.locale, &ResultCode::parse(&code_in(attempt.answer_body.as_deref().unwrap_or_default()))),
-        word => verdict(word, words),
+        word => words.alone("verdict", word),
     };
     AttemptCard {
         n: attempt.n,

@@ -71,11 +71,16 @@ impl Words {
         self.zone.readable_minute(at)
     }
 
-    /// A word of the program, such as the state `in_use`, as it stands alone.
-    pub(crate) fn state(&self, word: &str) -> String {
-        let word = texts::word(self.locale, "state", word);
+    /// A word of the program of a kind, as it stands alone: with a capital letter.
+    pub(crate) fn alone(&self, kind: &str, word: &str) -> String {
+        let word = texts::word(self.locale, kind, word);
         let mut letters = word.chars();
         letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+    }
+
+    /// A word of the program, such as the state `in_use`, as it stands alone.
+    pub(crate) fn state(&self, word: &str) -> String {
+        self.alone("state", word)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use askama::Template;
 use axum::extract::State;
-use kernel::{AccountId, Code, Period, PeriodUnit, ProductId, Refusal, SkuId};
+use kernel::{AccountId, Period, PeriodUnit, ProductId, Refusal, SkuId};
 use market::catalog::{self, ChargingMode, PriceUnit, ProductView, RefundRule, SkuView};
 use market::orders::{self, PurchaseItem, Quote};
 use market::{accounts, page::PageRequest};
@@ -55,7 +55,9 @@ pub(crate) async fn home(
     Paging(page): Paging,
 ) -> ApiResult<Page<Home>> {
     let is_first = page.after.is_empty();
-    let (page, query) = (PageRequest { limit: CARDS, ..page }, q.trim().to_owned());
+    // More than a name can have, which only a link made by hand brings, finds what its beginning finds.
+    let q: String = q.trim().chars().take(catalog::QUERY_MAX).collect();
+    let (page, query) = (PageRequest { limit: CARDS, ..page }, q.clone());
     let found = app.read(async move |tx| catalog::list_on_sale(tx, Some(&query), &page).await).await?;
     let words = &reader.shell.t;
     let cards = found.items.iter().map(|card| {
@@ -258,13 +260,9 @@ fn sku_choices(view: &ProductView, on: Option<SkuId>, words: &Words) -> Vec<Choi
     .collect()
 }
 
-/// A whole number as somebody typed it.
-pub(super) fn number(field: &'static str, typed: &str) -> Result<i64, Refusal> {
-    let wrong = || match field {
-        "quantity" => Refusal::new(Code::QuantityInvalid),
-        _ => Refusal::field(field, "positive"),
-    };
-    typed.trim().parse().map_err(|_| wrong())
+/// A length of time, its count as somebody typed it: what is no number is as wrong as one that is too large.
+pub(super) fn period(unit: PeriodUnit, count: &str) -> Result<Period, Refusal> {
+    Period::new(unit, count.trim().parse().unwrap_or(0))
 }
 
 /// What is bought by a choice.
@@ -274,8 +272,8 @@ pub(super) fn item(sku_id: SkuId, unit: PriceUnit, count: &str, quantity: &str) 
         PriceUnit::Year => Some(PeriodUnit::Year),
         PriceUnit::Once => None,
     };
-    let period = unit.map(|unit| number("count", count).and_then(|count| Period::new(unit, count))).transpose()?;
-    Ok(PurchaseItem { sku_id, period, quantity: number("quantity", quantity)?, renewal: None })
+    let period = unit.map(|unit| period(unit, count)).transpose()?;
+    Ok(PurchaseItem { sku_id, period, quantity: quantity.trim().parse().unwrap_or(0), renewal: None })
 }
 
 async fn price_of(app: &AppState, viewer: Option<AccountId>, words: &Words, choice: &Choosing<'_>, chosen: &Chosen) -> ApiResult<Price> {

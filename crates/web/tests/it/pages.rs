@@ -108,6 +108,16 @@ async fn a_visitor_finds_a_product_and_its_price_in_either_language() {
         let odd = browser.open(&format!("/products/{id}?unit=month&count=2&quantity=many")).await;
         odd.says("role=\"alert\"");
         odd.says("value=\"many\"");
+        let never = browser.open(&format!("/products/{id}?unit=month&count=99999999999999999999&quantity=3")).await;
+        never.says(if language == "en" {
+            "Choose a period of 1 to 120 months in all."
+        } else {
+            "请选择合计 1 至 120 个月的时长。"
+        });
+        let odd = browser.open(&format!("/products/{id}?sku=nonsense")).await;
+        assert_eq!((odd.status, &odd.headers["content-type"]), (StatusCode::BAD_REQUEST, &"text/html; charset=utf-8".parse().unwrap()));
+        odd.says(if language == "en" { "The parameter sku is wrong" } else { "参数 sku 有误" });
+        assert_eq!(browser.open(&format!("/?q={}", "a".repeat(5_000))).await.status, StatusCode::OK);
         let none = browser.open("/?q=nothing-of-this-name").await;
         none.says(if language == "en" { "Nothing was found" } else { "没有找到商品" });
         let hostile = browser.open("/?q=%3Cb%3E%22x").await;
@@ -120,6 +130,9 @@ async fn a_visitor_finds_a_product_and_its_price_in_either_language() {
     let chosen = browser.post("/language", &[("language", "zh-CN"), ("next", "/?q=x")]).await;
     assert_eq!(chosen.goes_to(), "/?q=x");
     browser.open("/").await.says("全部商品");
+    let big = browser.post("/sign-in", &[("login", &"x".repeat(300_000)), ("password", "x")]).await;
+    assert_eq!(big.status, StatusCode::PAYLOAD_TOO_LARGE);
+    big.says("请求体过大");
     shop.fair.app.finish().await;
 }
 
@@ -137,7 +150,7 @@ async fn a_seller_finds_why_an_order_failed_and_has_it_tried_again() {
     let path = format!("/seller/calls/{path}");
     let call = browser.open(&path).await;
     call.says("Purchase");
-    call.says("no connection");
+    call.says("No connection");
     call.says("curl -X POST");
     assert!(!call.html.contains(&shop.server.access_key()), "the key is nowhere");
     assert_eq!(browser.post(&format!("{path}/replay"), &[]).await.goes_to(), path);
@@ -270,6 +283,7 @@ async fn a_buyer_orders_pays_and_uses_what_the_seller_opened() {
     let balance = browser.open("/buyer/balance").await;
     balance.says("¥9,940.00");
     balance.says("-¥60.00");
+    assert!(!balance.html.contains("dep_"), "an id says nothing to a buyer");
 
     // Returned, and paid back when the seller has heard of it.
     let again = browser.open(&path).await;
