@@ -16,6 +16,7 @@ pub mod cases;
 mod dialect;
 mod judge;
 mod koogallery_v2;
+mod place;
 mod plan;
 mod reason;
 mod report;

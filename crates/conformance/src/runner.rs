@@ -1,12 +1,11 @@
 //! Performs the exchanges of the cases, and cleans up behind them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use kernel::Entropy;
-use outbound::{AddressPolicy, CallError, CallFailure, Client, Policy, Response, SchemePolicy, Url, check_url, is_public};
+use outbound::{AddressPolicy, CallError, CallFailure, Client, Policy, Response, SchemePolicy, check_url};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -14,6 +13,7 @@ use crate::case::{Action, Case, Check, Expect, Manner, Need, No, NonceForm, Orde
 use crate::cases::MAIN;
 use crate::dialect::{Ask, Broken, Heard, Ids, Outgoing, Proof, Remark, Reply, Way};
 use crate::judge::{Facts, Finding, Judged, Level, Subject, judge};
+use crate::place::{Place, place_of};
 use crate::plan::{CannotRun, Plan};
 use crate::reason::Reason;
 use crate::report::{CaseReport, Cleanup, Exchange, Report, Skipped, Verdict};
@@ -80,37 +80,6 @@ pub async fn run(
         cases,
         cleanup,
     })
-}
-
-/// Where a server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// On this machine or in a private network.
-    Near,
-    /// Under a name.
-    Named,
-    /// Under a number.
-    Numbered,
-}
-
-async fn place_of(url: &Url) -> Result<Place, CannotRun> {
-    let host = url.host_str().unwrap_or_default();
-    let port = url.port_or_known_default().unwrap_or_default();
-    let literal: Option<IpAddr> = host.trim_start_matches('[').trim_end_matches(']').parse().ok();
-    let addresses: Vec<IpAddr> = match literal {
-        Some(address) => vec![address],
-        None => {
-            let resolved = tokio::net::lookup_host((host, port)).await;
-            resolved.map_err(|error| CannotRun::Unreachable(format!("{host}: {error}")))?.map(|address| address.ip()).collect()
-        }
-    };
-    let is_near = addresses.iter().all(|address| !is_public(*address));
-    match (is_near, url.scheme(), literal) {
-        (true, ..) => Ok(Place::Near),
-        (false, "https", None) => Ok(Place::Named),
-        (false, "https", Some(_)) => Ok(Place::Numbered),
-        (false, ..) => Err(CannotRun::PlainHttp),
-    }
 }
 
 /// How long an answer is waited for.
@@ -743,20 +712,6 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-
-    async fn place(url: &str) -> Result<Place, String> {
-        place_of(&url.parse().unwrap()).await.map_err(|error| error.to_string())
-    }
-
-    #[tokio::test]
-    async fn plain_http_is_for_the_own_network() {
-        for near in ["http://127.0.0.1:7070/x", "https://192.168.1.5/x", "http://[::1]/x", "http://localhost:7070/x"] {
-            assert_eq!(place(near).await, Ok(Place::Near), "{near}");
-        }
-        assert_eq!(place("https://1.1.1.1/x").await, Ok(Place::Numbered));
-        assert_eq!(place("https://[2606:4700::1111]/x").await, Ok(Place::Numbered));
-        assert_eq!(place("http://1.1.1.1/x").await, Err(CannotRun::PlainHttp.to_string()));
-    }
 
     #[test]
     fn a_public_address_is_a_name() {
