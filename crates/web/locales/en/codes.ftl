@@ -195,6 +195,11 @@ rule-bank_account = must be a bank account number of letters and digits
 rule-confirm = must repeat the id of what is to be retired for good
 rule-alone = must not be sent together with the other way to say it
 rule-one-seller = must all be of one seller; place an order for each seller
+rule-descending = must go down, each number once, such as 15, 7, 3, 1
+rule-ascending = must go up: each step begins at a larger sum than the one before
+rule-date = must be dates such as 2026-10-01
+rule-reduction = must leave no reduction larger than the fee itself
+rule-same = is what holds already; choose another value
 
 ## Words for states
 

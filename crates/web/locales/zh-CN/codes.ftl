@@ -195,6 +195,11 @@ rule-bank_account = 须为由字母和数字组成的银行账号
 rule-confirm = 须再次填写要永久下架的对象的 ID
 rule-alone = 不能与另一种写法同时使用
 rule-one-seller = 须属于同一商家，请按商家分别下单
+rule-descending = 须从大到小排列且不重复，例如 15, 7, 3, 1
+rule-ascending = 须从小到大排列：每一档的起点都要高于上一档
+rule-date = 须为日期，例如 2026-10-01
+rule-reduction = 不得使任何一档的减免超过费率本身
+rule-same = 与当前值相同，请填写其他值
 
 ## 状态
 
