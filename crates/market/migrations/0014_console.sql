@@ -18,3 +18,11 @@ CREATE TABLE site_number_changes (
   actor TEXT NOT NULL
 );
 CREATE INDEX site_number_changes_of_key ON site_number_changes (key, version);
+
+-- What the operator's console asks for. Rows of orders and subscriptions stand in their threads; only the others are found by what they are about.
+CREATE INDEX audit_subject ON audit (subject, id) WHERE thread IS NULL;
+CREATE INDEX audit_action ON audit (action, id) WHERE thread IS NULL;
+CREATE INDEX orders_to_review ON orders (number) WHERE state = 'pending_review';
+CREATE INDEX orders_failed ON orders (number) WHERE state = 'failed';
+CREATE INDEX deliveries_given_up ON deliveries (id) WHERE state = 'gave_up';
+CREATE INDEX jobs_stuck ON jobs (stuck_at) WHERE stuck_at IS NOT NULL;
