@@ -74,7 +74,7 @@ pub async fn desk(tx: &mut Tx, edition: &Edition, now: i64) -> Result<Desk> {
     );
     let refunds = sql!(
         "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.created_at) FROM
-           (SELECT created_at FROM orders WHERE state = 'pending_review' ORDER BY number LIMIT $1) AS q"
+           (SELECT created_at FROM orders WHERE state = 'pending_review' AND number > $2 ORDER BY number LIMIT $1) AS q"
     );
     let failed = sql!(
         "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.created_at) FROM
@@ -92,7 +92,7 @@ pub async fn desk(tx: &mut Tx, edition: &Edition, now: i64) -> Result<Desk> {
     Ok(Desk {
         applications: queue(tx.one(applications, &[&QUEUE_MAX]).await?),
         submissions: queue(tx.one(submissions, &[&QUEUE_MAX]).await?),
-        refunds: queue(tx.one(refunds, &[&QUEUE_MAX]).await?),
+        refunds: queue(tx.one(refunds, &[&QUEUE_MAX, &""]).await?),
         jobs: Queue { count, oldest_at },
         failed_orders: queue(tx.one(failed, &[&QUEUE_MAX, &first_number(edition, news)]).await?),
         calls: queue(tx.one(calls, &[&QUEUE_MAX, &DeliveryId::first_at(news)]).await?),
