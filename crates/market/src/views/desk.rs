@@ -1,132 +1,85 @@
-//! The operator's desk: what waits for somebody, since when, and how the last days went. Everything is counted up to a limit, over an index of
-//! what waits, so that the desk opens as fast for ten million orders as for ten.
+//! What somebody finds on their desk: what waits for them, and how much there is of everything.
 
-use db::{Result, Tx, jobs, sql};
-use kernel::{DAY_MS, DeliveryId, DepositId};
+use db::{Result, Tx, sql};
+use kernel::{AccountId, SubscriptionId};
 
-use crate::edition::Edition;
+use crate::catalog::Names;
+use crate::subscriptions::SubscriptionState;
 
-/// What is counted at most in one queue: more is "more than this" to whoever looks (ours).
-pub const QUEUE_MAX: i64 = 1_000;
-/// Orders that the days are made of at most (ours).
-const ORDERS_MAX: i64 = 20_000;
-/// Days of the chart.
-pub const DAYS: i64 = 14;
-/// Days in which what has failed is still news.
-pub const NEWS_DAYS: i64 = 7;
+/// Things of one kind that are shown on a desk.
+const SHOWN_MAX: i64 = 5;
 
-/// Something that waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Queue {
-    /// How much of it, [`QUEUE_MAX`] at most.
-    pub count: i64,
-    /// Since when the oldest waits, market ms UTC.
-    pub oldest_at: Option<i64>,
+/// An order that waits for its payment.
+#[derive(Clone, Debug)]
+pub struct UnpaidOrder {
+    /// Its number.
+    pub number: String,
+    /// What it costs, minor units of the market's currency.
+    pub total_minor: i64,
+    /// Until when it may be paid, market ms UTC.
+    pub pay_until: i64,
 }
 
-/// A day of the chart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Day {
-    /// Its first moment, market ms UTC.
-    pub at: i64,
-    /// Orders placed, returns left out.
-    pub orders: i64,
-    /// Those of them that could not be delivered.
-    pub failed: i64,
+/// A subscription that ends soon, or has ended and will be released.
+#[derive(Clone, Debug)]
+pub struct EndingSubscription {
+    /// Its id.
+    pub id: SubscriptionId,
+    /// How it stands: in use or frozen.
+    pub state: SubscriptionState,
+    /// What it is called.
+    pub names: Names,
+    /// Its end, market ms UTC.
+    pub ends_at: i64,
+    /// When it will be released, of one that has ended.
+    pub release_at: Option<i64>,
 }
 
-/// What the desk shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Desk {
-    /// Sellers who have applied.
-    pub applications: Queue,
-    /// Products that were submitted.
-    pub submissions: Queue,
-    /// Large returns to decide about.
-    pub refunds: Queue,
-    /// Jobs that were tried too often.
-    pub jobs: Queue,
-    /// Orders of the last [`NEWS_DAYS`] that failed. When the oldest was placed.
-    pub failed_orders: Queue,
-    /// Calls asked for in the last [`NEWS_DAYS`] that were given up.
-    pub calls: Queue,
-    /// Deposits of today, and what they come to, minor units.
-    pub deposits: (i64, i64),
-    /// The last [`DAYS`], oldest first; fewer when there were more orders than are counted.
-    pub days: Vec<Day>,
+/// A buyer's desk.
+#[derive(Clone, Debug)]
+pub struct BuyerDesk {
+    /// The next orders to pay, soonest end first.
+    pub unpaid: Vec<UnpaidOrder>,
+    /// What ends before the given time and does not renew itself, soonest first.
+    pub ending: Vec<EndingSubscription>,
+    /// Subscriptions that can be used now.
+    pub in_use: i64,
+    /// Subscriptions that are being opened.
+    pub opening: i64,
+    /// Subscriptions that are frozen.
+    pub frozen: i64,
 }
 
-/// The desk at market time `now`.
+/// What waits for a buyer at `now`, with what ends before `soon`. Reads the account's own orders and subscriptions only.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn desk(tx: &mut Tx, edition: &Edition, now: i64) -> Result<Desk> {
-    let today = edition.zone.same_day_at(now, 0);
-    let news = now - NEWS_DAYS * DAY_MS;
-    let queue = |(count, oldest_at): (i64, Option<i64>)| Queue { count, oldest_at };
-    let applications = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.applied_at) FROM
-           (SELECT applied_at FROM sellers WHERE state = 'applied' ORDER BY account_id LIMIT $1) AS q"
+pub async fn buyer(tx: &mut Tx, account: AccountId, now: i64, soon: i64) -> Result<BuyerDesk> {
+    let unpaid = sql!(
+        "SELECT number, total_minor, pay_until FROM orders
+         WHERE buyer_id = $1 AND state = 'pending_payment' AND pay_until > $2 ORDER BY pay_until LIMIT $3"
     );
-    let submissions = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.submitted_at) FROM
-           (SELECT submitted_at FROM listings WHERE state = 'under_review' ORDER BY id LIMIT $1) AS q"
+    let unpaid: Vec<(String, i64, i64)> = tx.all(unpaid, &[&account, &now, &SHOWN_MAX]).await?;
+    let ending = sql!(
+        "SELECT id, state, names, ends_at, release_at FROM subscriptions
+         WHERE buyer_id = $1 AND (state = 'frozen' OR (state = 'in_use' AND renewal_mode <> 'auto')) AND ends_at IS NOT NULL AND ends_at < $2
+         ORDER BY ends_at LIMIT $3"
     );
-    let refunds = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.created_at) FROM
-           (SELECT created_at FROM orders WHERE state = 'pending_review' AND number > $2 ORDER BY number LIMIT $1) AS q"
-    );
-    let failed = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.created_at) FROM
-           (SELECT created_at FROM orders WHERE state = 'failed' AND number >= $2 ORDER BY number LIMIT $1) AS q"
-    );
-    let calls = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.created_at) FROM
-           (SELECT created_at FROM deliveries WHERE state = 'gave_up' AND id >= $2 ORDER BY id LIMIT $1) AS q"
-    );
-    let deposits = sql!(
-        "SELECT CAST(COUNT(*) AS BIGINT), CAST(COALESCE(SUM(q.amount_minor), 0) AS BIGINT) FROM
-           (SELECT amount_minor FROM deposits WHERE id >= $1 AND currency = $2 ORDER BY id LIMIT $3) AS q"
-    );
-    let (count, oldest_at) = jobs::stuck(tx, QUEUE_MAX).await?;
-    Ok(Desk {
-        applications: queue(tx.one(applications, &[&QUEUE_MAX]).await?),
-        submissions: queue(tx.one(submissions, &[&QUEUE_MAX]).await?),
-        refunds: queue(tx.one(refunds, &[&QUEUE_MAX, &""]).await?),
-        jobs: Queue { count, oldest_at },
-        failed_orders: queue(tx.one(failed, &[&QUEUE_MAX, &first_number(edition, news)]).await?),
-        calls: queue(tx.one(calls, &[&QUEUE_MAX, &DeliveryId::first_at(news)]).await?),
-        deposits: tx.one(deposits, &[&DepositId::first_at(today), &edition.currency, &QUEUE_MAX]).await?,
-        days: days(tx, edition, today).await?,
+    let rows: Vec<(SubscriptionId, SubscriptionState, String, i64, Option<i64>)> = tx.all(ending, &[&account, &soon, &SHOWN_MAX]).await?;
+    let ending = rows
+        .into_iter()
+        .map(|(id, state, names, ends_at, release_at)| {
+            Ok(EndingSubscription { id, state, names: serde_json::from_str(&names)?, ends_at, release_at })
+        })
+        .collect::<Result<_>>()?;
+    let counts = sql!("SELECT state, COUNT(*) FROM subscriptions WHERE buyer_id = $1 GROUP BY state");
+    let counts: Vec<(SubscriptionState, i64)> = tx.all(counts, &[&account]).await?;
+    let of = |wanted: SubscriptionState| counts.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
+    Ok(BuyerDesk {
+        unpaid: unpaid.into_iter().map(|(number, total_minor, pay_until)| UnpaidOrder { number, total_minor, pay_until }).collect(),
+        ending,
+        in_use: of(SubscriptionState::InUse),
+        opening: of(SubscriptionState::Opening),
+        frozen: of(SubscriptionState::Frozen),
     })
-}
-
-/// The smallest number of an order that was placed at `at` or later: numbers begin with the minute.
-fn first_number(edition: &Edition, at: i64) -> String {
-    format!("CS{}", edition.zone.compact_minute(at))
-}
-
-async fn days(tx: &mut Tx, edition: &Edition, today: i64) -> Result<Vec<Day>> {
-    let begin = first_number(edition, edition.zone.add_days(today, 1 - DAYS));
-    let placed = sql!(
-        "SELECT SUBSTR(q.number, 1, 8), CAST(COUNT(*) AS BIGINT) FROM
-           (SELECT number FROM orders WHERE number >= $1 AND kind <> 'UNSUBSCRIBE' ORDER BY number DESC LIMIT $2) AS q
-         GROUP BY SUBSTR(q.number, 1, 8) ORDER BY 1"
-    );
-    let failed = sql!(
-        "SELECT SUBSTR(q.number, 1, 8), CAST(COUNT(*) AS BIGINT) FROM
-           (SELECT number FROM orders WHERE state = 'failed' AND number >= $1 ORDER BY number DESC LIMIT $2) AS q
-         GROUP BY SUBSTR(q.number, 1, 8) ORDER BY 1"
-    );
-    let placed: Vec<(String, i64)> = tx.all(placed, &[&begin, &ORDERS_MAX]).await?;
-    let failed: Vec<(String, i64)> = tx.all(failed, &[&begin, &ORDERS_MAX]).await?;
-    let cut = placed.iter().map(|(_, count)| count).sum::<i64>() >= ORDERS_MAX;
-    let whole = cut.then(|| placed.first().map(|(day, _)| day.clone())).flatten();
-    let count = |of: &[(String, i64)], day: &str| of.iter().find(|(of_day, _)| of_day == day).map_or(0, |(_, count)| *count);
-    let days = (0..DAYS).rev().map(|before| edition.zone.add_days(today, -before));
-    Ok(days
-        .map(|at| (at, first_number(edition, at)[..8].to_owned()))
-        .filter(|(_, day)| whole.as_ref().is_none_or(|whole| day > whole))
-        .map(|(at, day)| Day { at, orders: count(&placed, &day), failed: count(&failed, &day) })
-        .collect())
 }

@@ -25,7 +25,7 @@ use crate::problem::{ApiError, ApiResult};
 
 /// The sides that an account has, in words.
 fn sides(account: &Account, t: &Words) -> String {
-    let sides = account.audiences().into_iter().map(|side| t.s(&format!("page-side-{}", side.word())));
+    let sides = account.audiences().into_iter().map(|side| t.s(&format!("page-op-side-{}", side.word())));
     sides.collect::<Vec<_>>().join(" · ")
 }
 
@@ -53,10 +53,10 @@ pub(super) async fn accounts(
             staff.at(account.created_at),
         ]
     });
-    let heads = ["page-account", "page-account-kind", "page-sides", "page-made"];
-    let table = Table::new(&t, &heads, rows.collect(), "page-no-accounts");
+    let heads = ["page-account", "page-account-kind", "page-op-sides", "page-op-made"];
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-no-accounts");
     let table = table.with_more(more_of("/operator/accounts", &[("name", &filter.name)], found.next.as_deref()));
-    let filters = vec![Filter::Seek { name: "name", label: t.s("page-seek-account"), value: filter.name }];
+    let filters = vec![Filter::Seek { name: "name", label: t.s("page-op-seek-account"), value: filter.name }];
     Ok(shown(StatusCode::OK, List { filters, ..List::new(staff, "page-accounts", "/operator/accounts", table) }))
 }
 
@@ -83,25 +83,25 @@ pub(super) async fn account(
     let facts = vec![
         staff.fact("page-account-title", Cell::Text(account.title.clone())),
         staff.fact("page-account-kind", Cell::Text(t.s(&format!("page-kind-{}", account.kind.word())))),
-        staff.fact("page-sides", Cell::Text(sides(&account, &t))),
-        staff.fact("page-made", staff.at(account.created_at)),
-        staff.fact("page-subscriptions", Cell::link(format!("/operator/subscriptions?buyer={id}"), t.s("page-show"))),
-        staff.fact("page-audit", Cell::link(format!("/operator/audit?account={id}"), t.s("page-show"))),
+        staff.fact("page-op-sides", Cell::Text(sides(&account, &t))),
+        staff.fact("page-op-made", staff.at(account.created_at)),
+        staff.fact("page-subscriptions", Cell::link(format!("/operator/subscriptions?buyer={id}"), t.s("page-op-show"))),
+        staff.fact("page-audit", Cell::link(format!("/operator/audit?account={id}"), t.s("page-op-show"))),
     ];
     let tile = |label: &str, minor: i64, href: String| Tile { label: t.s(label), value: staff.money(minor, currency), href, ..Tile::default() };
     let book = |kind: &str| format!("/operator/ledger?book={kind}:{id}");
     let mut tiles = vec![tile("page-balance", balance, book("buyer"))];
     let mut all = facts;
     if account.seller_at.is_some() {
-        tiles.push(tile("page-pending-sales", standing.0.minor, book("seller-pending")));
-        tiles.push(tile("page-payable", standing.1.minor, book("seller-payable")));
-        all.push(staff.fact("page-seller", Cell::link(format!("/operator/sellers/{id}"), t.s("page-show"))));
+        tiles.push(tile("page-op-pending-sales", standing.0.minor, book("seller-pending")));
+        tiles.push(tile("page-op-payable", standing.1.minor, book("seller-payable")));
+        all.push(staff.fact("page-op-seller", Cell::link(format!("/operator/sellers/{id}"), t.s("page-op-show"))));
     }
     let people = people.iter().map(|user| {
-        let roles = user.roles.iter().map(|role| t.s(&format!("page-role-{}", role.word().replace('.', "-"))));
+        let roles = user.roles.iter().map(|role| t.s(&format!("page-op-role-{}", role.word().replace('.', "-"))));
         let state = match (user.disabled_at, user.locked_until > staff.ctx.wall) {
-            (Some(_), _) => Chip { word: t.s("page-disabled"), tone: "bad" },
-            (None, true) => Chip { word: t.s("page-locked"), tone: "warn" },
+            (Some(_), _) => Chip { word: t.s("page-op-disabled"), tone: "bad" },
+            (None, true) => Chip { word: t.s("page-op-locked"), tone: "warn" },
             (None, false) => Chip { word: t.state("in_use"), tone: "ok" },
         };
         vec![
@@ -120,20 +120,20 @@ pub(super) async fn account(
             Cell::Chip(chip(&t, order.state.word(), TONES)),
         ]
     });
-    let order_heads = ["page-order", "page-seller", "page-placed", "page-amount", "page-state"];
+    let order_heads = ["page-order", "page-op-seller", "page-placed", "page-amount", "page-state"];
     let mut blocks = vec![
         Block::Tiles(tiles),
         Block::Facts(String::new(), all),
         Block::Table(
-            t.s("page-people"),
-            Table::new(&t, &["page-user-name", "page-email", "page-roles", "page-state"], people.collect(), "page-nothing-yet"),
+            t.s("page-op-people"),
+            Table::new(&t, &["page-op-user-name", "page-email", "page-roles", "page-state"], people.collect(), "page-op-nothing-yet"),
         ),
-        Block::Table(t.s("page-last-orders"), Table::new(&t, &order_heads, recent.collect(), "page-no-orders-of-account")),
+        Block::Table(t.s("page-last-orders"), Table::new(&t, &order_heads, recent.collect(), "page-op-no-orders-of-account")),
     ];
     if sees_money {
         let rows = deposits.iter().map(|deposit| deposit_row(&staff, deposit, &titles, &Actors::default())).collect();
         let rest = Some(format!("/operator/deposits?account={id}"));
-        blocks.push(Block::Table(t.s("page-deposits"), Table::new(&t, DEPOSIT_HEADS, rows, "page-no-deposits").with_more(rest)));
+        blocks.push(Block::Table(t.s("page-deposits"), Table::new(&t, DEPOSIT_HEADS, rows, "page-op-no-deposits").with_more(rest)));
     }
     let page = Thing {
         title: account.name.clone(),
@@ -146,7 +146,7 @@ pub(super) async fn account(
     Ok(shown(StatusCode::OK, page))
 }
 
-const DEPOSIT_HEADS: &[&str] = &["page-when", "page-account", "page-amount", "page-bank-reference", "page-note", "page-recorded-by"];
+const DEPOSIT_HEADS: &[&str] = &["page-when", "page-account", "page-amount", "page-op-bank-reference", "page-op-note", "page-op-recorded-by"];
 
 fn deposit_row(staff: &Staff, deposit: &Deposit, titles: &Titles, actors: &Actors) -> Vec<Cell> {
     vec![
@@ -182,13 +182,13 @@ async fn deposits_page(app: &AppState, staff: Staff, filter: OfDeposits, page: P
         .await?;
     let t = staff.shell.t.clone();
     let rows = found.items.iter().map(|deposit| deposit_row(&staff, deposit, &titles, &actors)).collect();
-    let table = Table::new(&t, DEPOSIT_HEADS, rows, "page-no-deposits");
+    let table = Table::new(&t, DEPOSIT_HEADS, rows, "page-op-no-deposits");
     let table = table.with_more(more_of("/operator/deposits", &[("account", &filter.account)], found.next.as_deref()));
-    let mut record = Act::new(&staff, "record", "/operator/deposits", "page-record-deposit", "page-record-deposit-what")
-        .line(&t, "account", "page-account-name", "page-deposit-account-hint", 100)
-        .line(&t, "amount", "page-amount", "page-deposit-amount-hint", 30)
-        .line(&t, "bank_reference", "page-bank-reference", "page-bank-reference-hint", 64)
-        .line(&t, "note", "page-note", "page-note-hint", 500)
+    let mut record = Act::new(&staff, "record", "/operator/deposits", "page-op-record-deposit", "page-op-record-deposit-what")
+        .line(&t, "account", "page-account-name", "page-op-deposit-account-hint", 100)
+        .line(&t, "amount", "page-amount", "page-op-deposit-amount-hint", 30)
+        .line(&t, "bank_reference", "page-op-bank-reference", "page-op-bank-reference-hint", 64)
+        .line(&t, "note", "page-op-note", "page-op-note-hint", 500)
         .hide("key", new_key(&staff.ctx))
         .main();
     if let (Some(name), false) = (wanted, record.filled.is_refused()) {

@@ -22,7 +22,7 @@ use crate::problem::ApiResult;
 use crate::texts;
 
 pub(super) const HEADS: &[&str] =
-    &["page-scene", "page-seller", "page-order", "page-asked", "page-last-answer", "page-attempts", "page-state"];
+    &["page-scene", "page-op-seller", "page-order", "page-asked", "page-last-answer", "page-attempts", "page-state"];
 
 const CALL_TONES: &[(&str, &str)] = &[("waiting", "warn"), ("polling", "wait"), ("done", "ok"), ("gave_up", "bad")];
 
@@ -66,13 +66,13 @@ pub(super) async fn calls(
     let t = staff.shell.t.clone();
     let rows = found.items.iter().map(|call| row(&staff, call, &titles)).collect();
     let more = more_of("/operator/calls", &[("state", &filter.state), ("seller", &filter.seller)], found.next.as_deref());
-    let table = Table::new(&t, HEADS, rows, "page-no-calls-at-all").with_more(more);
+    let table = Table::new(&t, HEADS, rows, "page-op-no-calls-at-all").with_more(more);
     let words: Vec<_> = CallState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let filters = vec![
         Filter::of_words(&t, "state", "page-state", &words, &filter.state),
-        Filter::Seek { name: "seller", label: t.s("page-seller-id"), value: filter.seller.clone() },
+        Filter::Seek { name: "seller", label: t.s("page-op-seller-id"), value: filter.seller.clone() },
     ];
-    let wrong = if seller.is_none() && !filter.seller.trim().is_empty() { t.s("page-no-such-id") } else { String::new() };
+    let wrong = if seller.is_none() && !filter.seller.trim().is_empty() { t.s("page-op-no-such-id") } else { String::new() };
     Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-all-calls", "/operator/calls", table) }))
 }
 
@@ -131,29 +131,29 @@ async fn call_page(app: &AppState, staff: Staff, id: DeliveryId, page: market::p
         .await?;
     let t = staff.shell.t.clone();
     let facts = vec![
-        staff.fact("page-seller", titles.seller(call.seller_id)),
+        staff.fact("page-op-seller", titles.seller(call.seller_id)),
         staff.fact("page-order", Cell::order_of(call.order_number.as_deref())),
         staff.fact(
-            "page-subscription",
+            "page-op-subscription",
             Cell::Code(format!("/operator/subscriptions/{}", call.subscription_id), call.subscription_id.to_string()),
         ),
         staff.fact("page-instance", call.instance_id.clone().map_or(Cell::Empty, Cell::Mono)),
         staff.fact("page-asked", staff.at(call.created_at)),
-        staff.fact("page-ended", staff.at_or_none(call.ended_at)),
+        staff.fact("page-op-ended", staff.at_or_none(call.ended_at)),
         staff.fact("page-attempts", Cell::Num(call.attempts.to_string())),
     ];
     let mut blocks = vec![Block::Facts(String::new(), facts)];
     let can = matches!(call.state, CallState::Waiting | CallState::Polling | CallState::GaveUp);
     if can && staff.may(Permission::OperatorSupport) {
         let path = format!("/operator/calls/{id}/restart");
-        blocks.push(Block::Act(Act::new(&staff, "restart", path, "page-restart", "page-restart-what").main()));
+        blocks.push(Block::Act(Act::new(&staff, "restart", path, "page-restart", "page-op-restart-what").main()));
     }
     if attempts.items.is_empty() {
         blocks.push(Block::Say("warn", t.s("page-no-attempts")));
     }
     blocks.extend(attempts.items.iter().map(|attempt| Block::Attempt(card(attempt, &t))));
     if let Some(more) = more(&format!("/operator/calls/{id}"), attempts.next.as_deref()) {
-        let earlier = Table { more: Some(more), rows: vec![], empty: t.s("page-earlier-attempts"), heads: vec![] };
+        let earlier = Table { more: Some(more), rows: vec![], empty: t.s("page-op-earlier-attempts"), heads: vec![] };
         blocks.push(Block::Table(String::new(), earlier));
     }
     let page = Thing {

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use db::Tx;
 use kernel::{DAY_MS, HOUR_MS};
-use market::views::desk::{self as view, Desk, QUEUE_MAX, Queue};
+use market::views::queues::{self as view, QUEUE_MAX, Queue, Queues};
 
 use super::view::{Block, Staff, Thing, shown};
 use crate::AppState;
@@ -35,12 +35,12 @@ fn tile(staff: &Staff, waits: &Waits<'_>) -> Tile {
     let oldest = waits.queue.oldest_at.filter(|_| waits.queue.count > 0);
     let is_late = oldest.is_some_and(|at| waits.within.is_none_or(|within| now - at > within));
     let note = match oldest {
-        None => t.s("page-nothing-waits"),
+        None => t.s("page-op-nothing-waits"),
         Some(at) => {
-            let since = t.with("page-oldest", away(at, now, t.locale));
+            let since = t.with("page-op-oldest", away(at, now, t.locale));
             match waits.within {
-                Some(_) if is_late => format!("{since} · {}", t.s("page-late")),
-                Some(within) => format!("{since} · {}", t.with("page-within-hours", (within / HOUR_MS).to_string())),
+                Some(_) if is_late => format!("{since} · {}", t.s("page-op-late")),
+                Some(within) => format!("{since} · {}", t.with("page-op-within-hours", (within / HOUR_MS).to_string())),
                 None => since,
             }
         }
@@ -57,21 +57,21 @@ pub(super) async fn desk(State(app): State<AppState>, member: Member<operator::V
     let (staff, market) = (Staff::from(member), app.market().clone());
     let (now, review_ms) = (staff.ctx.now, market.edition().refund_review_hours.saturating_mul(HOUR_MS));
     let currency = market.edition().currency;
-    let desk: Desk = app.read(async move |tx: &mut Tx| view::desk(tx, market.edition(), now).await).await?;
+    let desk: Queues = app.read(async move |tx: &mut Tx| view::queues(tx, market.edition(), now).await).await?;
     let t = staff.shell.t.clone();
     let waits = [
         Waits { label: "page-applications", href: "/operator/applications", queue: desk.applications, within: Some(REVIEW_MS) },
         Waits { label: "page-submissions", href: "/operator/listings", queue: desk.submissions, within: Some(REVIEW_MS) },
         Waits { label: "page-refunds", href: "/operator/refunds", queue: desk.refunds, within: Some(review_ms) },
-        Waits { label: "page-stuck-jobs", href: "/operator/jobs?state=stuck", queue: desk.jobs, within: None },
-        Waits { label: "page-failed-orders", href: "/operator/orders?state=failed", queue: desk.failed_orders, within: None },
-        Waits { label: "page-given-up", href: "/operator/calls?state=gave_up", queue: desk.calls, within: None },
+        Waits { label: "page-op-stuck-jobs", href: "/operator/jobs?state=stuck", queue: desk.jobs, within: None },
+        Waits { label: "page-op-failed-orders", href: "/operator/orders?state=failed", queue: desk.failed_orders, within: None },
+        Waits { label: "page-op-given-up", href: "/operator/calls?state=gave_up", queue: desk.calls, within: None },
     ];
     let mut tiles: Vec<Tile> = waits.iter().map(|waits| tile(&staff, waits)).collect();
     tiles.push(Tile {
-        label: t.s("page-deposits-today"),
+        label: t.s("page-op-deposits-today"),
         value: t.money(desk.deposits.1, currency),
-        note: t.with("page-deposits-count", counted(desk.deposits.0)),
+        note: t.with("page-op-deposits-count", counted(desk.deposits.0)),
         href: "/operator/deposits".to_owned(),
         tone: "",
     });
@@ -79,13 +79,13 @@ pub(super) async fn desk(State(app): State<AppState>, member: Member<operator::V
     let chart = |title: &str, values: &[(String, i64)]| Block::Chart(Chart::new(t.s(title), values, |value| value.to_string()));
     let blocks = vec![
         Block::Tiles(tiles),
-        chart("page-orders-a-day", &of_day(|day| day.orders)),
-        chart("page-failures-a-day", &of_day(|day| day.failed)),
+        chart("page-op-orders-a-day", &of_day(|day| day.orders)),
+        chart("page-op-failures-a-day", &of_day(|day| day.failed)),
     ];
     let page = Thing {
-        title: t.s("page-desk"),
+        title: t.s("page-op-desk"),
         up: (String::new(), String::new()),
-        under: t.s("page-desk-what"),
+        under: t.s("page-op-desk-what"),
         chips: Vec::new(),
         blocks,
         shell: staff.shell,

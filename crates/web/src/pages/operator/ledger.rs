@@ -22,7 +22,7 @@ pub(super) fn book(book: &Book, t: &Words) -> Cell {
     let whose = whole.split_once(':').map_or("", |(_, whose)| whose);
     let mut query = url::form_urlencoded::Serializer::new(String::new());
     let href = format!("/operator/ledger?{}", query.append_pair("book", &whole).finish());
-    Cell::Link(href, t.s(&format!("page-book-{}", book.kind().word())), whose.to_owned())
+    Cell::Link(href, t.s(&format!("page-op-book-{}", book.kind().word())), whose.to_owned())
 }
 
 #[derive(Deserialize, Default)]
@@ -43,20 +43,20 @@ pub(super) async fn ledger(
     let (t, currency) = (staff.shell.t.clone(), app.market().edition().currency);
     let reference = filter.reference.trim().to_owned();
     let chosen: Option<Book> = filter.book.trim().parse().ok();
-    let wrong = if chosen.is_none() && !filter.book.trim().is_empty() { t.s("page-no-such-book") } else { String::new() };
+    let wrong = if chosen.is_none() && !filter.book.trim().is_empty() { t.s("page-op-no-such-book") } else { String::new() };
     let tab = |book: &Book| {
         let Cell::Link(href, label, _) = self::book(book, &t) else { return None };
         Some(Tab { href, label, on: chosen.as_ref() == Some(book) && reference.is_empty() })
     };
     let tabs = [Book::Bank, Book::PlatformFee, Book::Tax].iter().filter_map(tab).collect();
-    let mut note = t.s("page-ledger-what");
+    let mut note = t.s("page-op-ledger-what");
     let table = if reference.is_empty() {
         let of = chosen.unwrap_or(Book::Bank);
         let shown_book = of.clone();
         let (found, balance) = app
             .read(async move |tx: &mut Tx| Ok((domain::movements(tx, &of, &page).await?, domain::balance(tx, &of, currency).await?)))
             .await?;
-        note = format!("{} {}", shown_book, t.with("page-book-holds", staff.money(balance, currency)));
+        note = format!("{} {}", shown_book, t.with("page-op-book-holds", staff.money(balance, currency)));
         let rows = found.items.iter().map(|movement| {
             vec![
                 staff.at(movement.at),
@@ -66,17 +66,17 @@ pub(super) async fn ledger(
                 Cell::Num(staff.money(movement.amount_minor, movement.currency)),
             ]
         });
-        let heads = ["page-when", "page-for", "page-reference", "page-other-book", "page-amount"];
+        let heads = ["page-when", "page-for", "page-op-reference", "page-op-other-book", "page-amount"];
         let table = Table::new(&t, &heads, rows.collect(), "page-no-movements");
         table.with_more(more_of("/operator/ledger", &[("book", &filter.book)], found.next.as_deref()))
     } else {
         let found = app.read(async move |tx: &mut Tx| domain::transactions_of(tx, &reference, &page).await).await?;
-        let table = Table::new(&t, MOVEMENT_HEADS, movements(&staff, &found.items), "page-no-transactions");
+        let table = Table::new(&t, MOVEMENT_HEADS, movements(&staff, &found.items), "page-op-no-transactions");
         table.with_more(more_of("/operator/ledger", &[("reference", &filter.reference)], found.next.as_deref()))
     };
     let filters = vec![
-        Filter::Seek { name: "reference", label: t.s("page-seek-reference"), value: filter.reference },
-        Filter::Seek { name: "book", label: t.s("page-seek-book"), value: filter.book },
+        Filter::Seek { name: "reference", label: t.s("page-op-seek-reference"), value: filter.reference },
+        Filter::Seek { name: "book", label: t.s("page-op-seek-book"), value: filter.book },
     ];
     Ok(shown(StatusCode::OK, List { note, wrong, tabs, filters, ..List::new(staff, "page-ledger", "/operator/ledger", table) }))
 }

@@ -22,11 +22,11 @@ use crate::pages::shell::{Member, Words};
 use crate::pages::{go_to, go_to_done};
 use crate::problem::ApiResult;
 
-const HEADS: &[&str] = &["page-order", "page-what", "page-buyer", "page-seller", "page-placed", "page-amount", "page-state"];
+const HEADS: &[&str] = &["page-order", "page-what", "page-op-buyer", "page-op-seller", "page-placed", "page-amount", "page-state"];
 
 /// What an order is for, in words.
 fn kind(kind: OrderKind, t: &Words) -> String {
-    t.s(&format!("page-order-kind-{}", kind.word().to_ascii_lowercase()))
+    t.s(&format!("page-op-order-kind-{}", kind.word().to_ascii_lowercase()))
 }
 
 fn row(staff: &Staff, order: &Order, titles: &Titles) -> Vec<Cell> {
@@ -76,7 +76,7 @@ pub(super) async fn orders(
         let found = app.read(async move |tx: &mut Tx| domain::get(tx, &wanted).await).await;
         match found {
             Ok(order) => return Ok(go_to(&format!("/operator/orders/{}", order.number)).into_response()),
-            Err(error) if error.code() == Code::NotFound => wrong = t.with("page-no-such-order", number.clone()),
+            Err(error) if error.code() == Code::NotFound => wrong = t.with("page-op-no-such-order", number.clone()),
             Err(error) => return Err(error),
         }
     }
@@ -84,13 +84,13 @@ pub(super) async fn orders(
     let (found, titles) = read(&app, wanted, page).await?;
     let rows = found.items.iter().map(|order| row(&staff, order, &titles)).collect();
     let more = more_of("/operator/orders", &[("state", &filter.state)], found.next.as_deref());
-    let table = Table::new(&t, HEADS, rows, "page-no-orders-at-all").with_more(more);
+    let table = Table::new(&t, HEADS, rows, "page-op-no-orders-at-all").with_more(more);
     let words: Vec<_> = OrderState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let filters = vec![
-        Filter::Seek { name: "number", label: t.s("page-order-number"), value: filter.number },
+        Filter::Seek { name: "number", label: t.s("page-op-order-number"), value: filter.number },
         Filter::of_words(&t, "state", "page-state", &words, &filter.state),
     ];
-    Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-all-orders", "/operator/orders", table) }))
+    Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-op-all-orders", "/operator/orders", table) }))
 }
 
 pub(super) async fn refunds(
@@ -102,8 +102,8 @@ pub(super) async fn refunds(
     let (found, titles) = read(&app, Some(OrderState::PendingReview), page).await?;
     let t = staff.shell.t.clone();
     let rows = found.items.iter().map(|order| row(&staff, order, &titles)).collect();
-    let table = Table::new(&t, HEADS, rows, "page-no-refunds").with_more(more("/operator/refunds", found.next.as_deref()));
-    let note = t.with("page-refunds-what", app.market().edition().refund_review_hours.to_string());
+    let table = Table::new(&t, HEADS, rows, "page-op-no-refunds").with_more(more("/operator/refunds", found.next.as_deref()));
+    let note = t.with("page-op-refunds-what", app.market().edition().refund_review_hours.to_string());
     Ok(shown(StatusCode::OK, List { note, ..List::new(staff, "page-refunds", "/operator/refunds", table) }))
 }
 
@@ -150,20 +150,20 @@ pub(super) fn movements(staff: &Staff, transactions: &[ledger::Transaction]) -> 
     transactions.iter().flat_map(of_one).collect()
 }
 
-pub(super) const MOVEMENT_HEADS: &[&str] = &["page-when", "page-for", "page-from-book", "page-to-book", "page-amount"];
+pub(super) const MOVEMENT_HEADS: &[&str] = &["page-when", "page-for", "page-op-from-book", "page-op-to-book", "page-amount"];
 
 async fn order_page(app: &AppState, staff: Staff, number: String) -> ApiResult<Response> {
     let Whole { order, titles, entries, actors, money, calls } = app.read(async move |tx: &mut Tx| whole(tx, &number).await).await?;
     let t = staff.shell.t.clone();
     let facts = vec![
-        staff.fact("page-order-kind", Cell::Text(kind(order.kind, &t))),
-        staff.fact("page-buyer", titles.account(order.buyer_id)),
-        staff.fact("page-seller", titles.seller(order.seller_id)),
+        staff.fact("page-op-order-kind", Cell::Text(kind(order.kind, &t))),
+        staff.fact("page-op-buyer", titles.account(order.buyer_id)),
+        staff.fact("page-op-seller", titles.seller(order.seller_id)),
         staff.fact("page-total", Cell::Num(staff.money(order.total_minor, order.currency))),
         staff.fact("page-placed", staff.at(order.created_at)),
-        staff.fact("page-paid", staff.at_or_none(order.paid_at)),
-        staff.fact("page-closed", staff.at_or_none(order.closed_at)),
-        staff.fact("page-close-reason", order.close_reason.as_deref().map_or(Cell::Empty, |word| Cell::Text(close_reason(word, &t)))),
+        staff.fact("page-op-paid", staff.at_or_none(order.paid_at)),
+        staff.fact("page-op-closed", staff.at_or_none(order.closed_at)),
+        staff.fact("page-op-close-reason", order.close_reason.as_deref().map_or(Cell::Empty, |word| Cell::Text(close_reason(word, &t)))),
     ];
     let lines = order.lines.iter().map(|line| {
         let names = &line.item.names;
@@ -180,21 +180,21 @@ async fn order_page(app: &AppState, staff: Staff, number: String) -> ApiResult<R
         ]
     });
     let line_heads =
-        ["page-what", "page-how-long", "page-quantity", "page-amount", "page-tax-inside", "page-subscription", "page-state"];
+        ["page-what", "page-how-long", "page-quantity", "page-amount", "page-tax-inside", "page-op-subscription", "page-state"];
     let call_rows = calls.iter().map(|call| super::calls::row(&staff, call, &titles)).collect();
     let mut blocks = vec![Block::Facts(String::new(), facts)];
     if staff.may(Permission::OperatorFinance) {
         blocks.extend(acts(&staff, &order).into_iter().map(Block::Act));
     }
     blocks.extend([
-        Block::Table(t.s("page-lines"), Table::new(&t, &line_heads, lines.collect(), "page-nothing-yet")),
-        Block::Table(t.s("page-money-moved"), Table::new(&t, MOVEMENT_HEADS, movements(&staff, &money), "page-no-money-moved")),
-        Block::Table(t.s("page-calls-of-order"), Table::new(&t, super::calls::HEADS, call_rows, "page-no-calls-of-order")),
+        Block::Table(t.s("page-op-lines"), Table::new(&t, &line_heads, lines.collect(), "page-op-nothing-yet")),
+        Block::Table(t.s("page-op-money-moved"), Table::new(&t, MOVEMENT_HEADS, movements(&staff, &money), "page-op-no-money-moved")),
+        Block::Table(t.s("page-op-calls-of-order"), Table::new(&t, super::calls::HEADS, call_rows, "page-op-no-calls-of-order")),
         Block::Time(t.s("page-timeline"), timeline(&staff, &entries, &actors), None),
     ]);
     let page = Thing {
         title: order.number.clone(),
-        up: ("/operator/orders".to_owned(), t.s("page-all-orders")),
+        up: ("/operator/orders".to_owned(), t.s("page-op-all-orders")),
         under: order.lines.first().map_or_else(String::new, |line| line.item.names.product.pick(t.locale).to_owned()),
         chips: vec![chip(&t, order.state.word(), TONES)],
         blocks,
@@ -205,7 +205,7 @@ async fn order_page(app: &AppState, staff: Staff, number: String) -> ApiResult<R
 
 /// Why an order was closed, in words.
 fn close_reason(word: &str, t: &Words) -> String {
-    let key = format!("page-closed-{word}");
+    let key = format!("page-op-closed-{word}");
     let text = t.s(&key);
     if text == key { word.to_owned() } else { text }
 }
@@ -214,17 +214,17 @@ fn close_reason(word: &str, t: &Words) -> String {
 fn acts(staff: &Staff, order: &Order) -> Vec<Act> {
     let (t, number) = (&staff.shell.t, &order.number);
     if order.state == OrderState::PendingReview {
-        let approve = Act::new(staff, "approve", format!("/operator/refunds/{number}/approve"), "page-approve-refund", "page-approve-refund-what");
-        let refuse = Act::new(staff, "refuse", format!("/operator/refunds/{number}/refuse"), "page-refuse-refund", "page-refuse-refund-what");
-        return vec![approve.sure(t, "page-approve-refund-sure"), refuse.reason(t, "page-reason-read-by-buyer")];
+        let approve = Act::new(staff, "approve", format!("/operator/refunds/{number}/approve"), "page-op-approve-refund", "page-op-approve-refund-what");
+        let refuse = Act::new(staff, "refuse", format!("/operator/refunds/{number}/refuse"), "page-op-refuse-refund", "page-op-refuse-refund-what");
+        return vec![approve.sure(t, "page-op-approve-refund-sure"), refuse.reason(t, "page-op-reason-read-by-buyer")];
     }
     let is_unconfirmed = order.kind == OrderKind::Renew
         && order.state == OrderState::Processing
         && order.lines.iter().all(|line| line.state == LineState::Processing);
     if is_unconfirmed {
         let path = format!("/operator/orders/{number}/refund");
-        let refund = Act::new(staff, "refund", path, "page-refund-unconfirmed", "page-refund-unconfirmed-what");
-        return vec![refund.sure(t, "page-refund-unconfirmed-sure")];
+        let refund = Act::new(staff, "refund", path, "page-op-refund-unconfirmed", "page-op-refund-unconfirmed-what");
+        return vec![refund.sure(t, "page-op-refund-unconfirmed-sure")];
     }
     Vec::new()
 }

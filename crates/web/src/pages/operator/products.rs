@@ -43,16 +43,16 @@ pub(super) async fn submissions(
             staff.at(item.submitted_at),
         ]
     });
-    let heads = ["page-product", "page-seller", "page-submission-kind", "page-revision", "page-submitted"];
-    let table = Table::new(&t, &heads, rows.collect(), "page-no-submissions");
+    let heads = ["page-op-product", "page-op-seller", "page-op-submission-kind", "page-op-revision", "page-op-submitted"];
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-no-submissions");
     let table = table.with_more(more("/operator/listings", found.next.as_deref()));
     Ok(shown(StatusCode::OK, List::new(staff, "page-submissions", "/operator/listings", table)))
 }
 
 fn kind(kind: SubmissionKind, t: &Words) -> String {
     t.s(match kind {
-        SubmissionKind::New => "page-submission-new",
-        SubmissionKind::Change => "page-submission-change",
+        SubmissionKind::New => "page-op-submission-new",
+        SubmissionKind::Change => "page-op-submission-change",
     })
 }
 
@@ -71,20 +71,20 @@ impl Lines<'_> {
 
     /// Both languages, each on a line of its own.
     fn texts(&mut self, place: &str, label: &str, texts: &Texts) {
-        let (zh, en) = (self.t.with("page-in-chinese", self.t.s(label)), self.t.with("page-in-english", self.t.s(label)));
+        let (zh, en) = (self.t.with("page-op-in-chinese", self.t.s(label)), self.t.with("page-op-in-english", self.t.s(label)));
         self.put(format!("{place}.zh"), zh, &*texts.zh);
         self.put(format!("{place}.en"), en, &*texts.en);
     }
 
     fn product(&mut self, content: &ProductContent) {
         self.texts("names", "page-name", &content.names);
-        self.texts("overview", "page-overview-text", &content.overview);
+        self.texts("overview", "page-op-overview-text", &content.overview);
         self.texts("description", "page-description", &content.description);
         let highlights = |pick: fn(&Texts) -> &String| content.highlights.iter().map(pick).cloned().collect::<Vec<_>>().join("\n");
         let both = Texts::new(highlights(|texts| &texts.zh), highlights(|texts| &texts.en));
-        self.texts("highlights", "page-highlights", &both);
-        self.put("email", self.t.s("page-support-email"), &*content.support_email);
-        self.put("phone", self.t.s("page-support-phone"), &*content.support_phone);
+        self.texts("highlights", "page-op-highlights", &both);
+        self.put("email", self.t.s("page-op-support-email"), &*content.support_email);
+        self.put("phone", self.t.s("page-op-support-phone"), &*content.support_phone);
         for (at, edition) in content.editions.iter().enumerate() {
             let place = edition.id.map_or_else(|| format!("edition {at}"), |id| id.to_string());
             self.edition(&place, edition);
@@ -95,15 +95,15 @@ impl Lines<'_> {
         let name = edition.names.pick(self.t.locale).to_owned();
         let label = |what: String| format!("{name} · {what}");
         let names = format!("{}\n{}", edition.names.zh, edition.names.en);
-        self.put(format!("{place}.names"), label(self.t.s("page-edition")), names);
-        let charged = self.t.s(&format!("page-charged-{}", edition.charging_mode.word().to_ascii_lowercase()));
+        self.put(format!("{place}.names"), label(self.t.s("page-op-edition")), names);
+        let charged = self.t.s(&format!("page-op-charged-{}", edition.charging_mode.word().to_ascii_lowercase()));
         self.put(format!("{place}.charged"), label(self.t.s("page-charged")), charged);
-        let tax = self.t.s(&format!("page-tax-kind-{}", edition.tax_kind.word()));
-        self.put(format!("{place}.tax"), label(self.t.s("page-tax-kind")), tax);
-        let refunds = self.t.s(&format!("page-refund-rule-{}", edition.refund_rule.word()));
-        self.put(format!("{place}.refund"), label(self.t.s("page-refund-rule")), refunds);
+        let tax = self.t.s(&format!("page-op-tax-kind-{}", edition.tax_kind.word()));
+        self.put(format!("{place}.tax"), label(self.t.s("page-op-tax-kind")), tax);
+        let refunds = self.t.s(&format!("page-op-refund-rule-{}", edition.refund_rule.word()));
+        self.put(format!("{place}.refund"), label(self.t.s("page-op-refund-rule")), refunds);
         let address = edition.address_id.map_or_else(String::new, |id| id.to_string());
-        self.put(format!("{place}.address"), label(self.t.s("page-address")), address);
+        self.put(format!("{place}.address"), label(self.t.s("page-op-address")), address);
         for (at, sku) in edition.skus.iter().enumerate() {
             let place = sku.id.map_or_else(|| format!("{place} sku {at}"), |id| id.to_string());
             self.sku(&place, &name, sku);
@@ -121,13 +121,13 @@ impl Lines<'_> {
         let prices = sku.prices.iter().map(price).collect::<Vec<_>>().join("\n");
         self.put(format!("{place}.names"), format!("{label} · SKU"), format!("{}\n{}", sku.names.zh, sku.names.en));
         self.put(format!("{place}.quantity"), format!("{label} · {}", self.t.s("page-quantity")), quantity);
-        self.put(format!("{place}.prices"), format!("{label} · {}", self.t.s("page-price")), prices);
+        self.put(format!("{place}.prices"), format!("{label} · {}", self.t.s("page-op-price")), prices);
         let change = sku.change.as_ref().map_or_else(String::new, |rule| {
-            let steps = self.t.with("page-change-steps", rule.scaling_steps.to_string());
+            let steps = self.t.with("page-op-change-steps", rule.scaling_steps.to_string());
             let to = rule.to.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
             format!("{steps}\n{to}")
         });
-        self.put(format!("{place}.change"), format!("{label} · {}", self.t.s("page-change-rule")), change);
+        self.put(format!("{place}.change"), format!("{label} · {}", self.t.s("page-op-change-rule")), change);
     }
 }
 
@@ -166,28 +166,28 @@ async fn submission_page(app: &AppState, staff: Staff, id: ListingId) -> ApiResu
     let pairs = compare(&t, currency, before, &review.content);
     let changed = pairs.iter().filter(|pair| pair.differs()).count();
     let mut facts = vec![
-        staff.fact("page-product", Cell::link(format!("/operator/products/{}", review.item.product_id), review.item.names.pick(t.locale))),
-        staff.fact("page-seller", titles.seller(review.item.seller_id)),
-        staff.fact("page-submission-kind", Cell::Text(kind(review.item.kind, &t))),
-        staff.fact("page-revision", Cell::Num(review.item.revision.to_string())),
-        staff.fact("page-submitted", staff.at(review.item.submitted_at)),
+        staff.fact("page-op-product", Cell::link(format!("/operator/products/{}", review.item.product_id), review.item.names.pick(t.locale))),
+        staff.fact("page-op-seller", titles.seller(review.item.seller_id)),
+        staff.fact("page-op-submission-kind", Cell::Text(kind(review.item.kind, &t))),
+        staff.fact("page-op-revision", Cell::Num(review.item.revision.to_string())),
+        staff.fact("page-op-submitted", staff.at(review.item.submitted_at)),
     ];
     if let Some(decided_at) = review.decided_at {
-        facts.push(staff.fact("page-decided", staff.at(decided_at)));
+        facts.push(staff.fact("page-op-decided", staff.at(decided_at)));
     }
     if let Some(reason) = &review.reason {
         facts.push(staff.fact("page-reason", Cell::Text(reason.clone())));
     }
     let mut blocks = vec![Block::Facts(String::new(), facts)];
     if before.is_some() {
-        blocks.push(Block::Say("ok", t.with("page-fields-changed", changed.to_string())));
+        blocks.push(Block::Say("ok", t.with("page-op-fields-changed", changed.to_string())));
     }
-    blocks.push(Block::Compare(t.s("page-what-was-submitted"), pairs));
+    blocks.push(Block::Compare(t.s("page-op-what-was-submitted"), pairs));
     if is_open && staff.may(Permission::OperatorReview) {
         let path = |act: &str| format!("/operator/listings/{id}/{act}");
-        blocks.push(Block::Act(Act::new(&staff, "approve", path("approve"), "page-approve", "page-approve-product-what").main()));
-        let reject = Act::new(&staff, "reject", path("reject"), "page-reject", "page-reject-product-what");
-        blocks.push(Block::Act(reject.reason(&t, "page-reason-read-by-seller")));
+        blocks.push(Block::Act(Act::new(&staff, "approve", path("approve"), "page-op-approve", "page-op-approve-product-what").main()));
+        let reject = Act::new(&staff, "reject", path("reject"), "page-op-reject", "page-op-reject-product-what");
+        blocks.push(Block::Act(reject.reason(&t, "page-op-reason-read-by-seller")));
     }
     let page = Thing {
         title: review.item.names.pick(t.locale).to_owned(),
@@ -264,7 +264,7 @@ pub(super) async fn products(
     let t = staff.shell.t.clone();
     let rows = found.items.iter().map(|product| {
         let flag = match product.flagged_at {
-            Some(_) => Cell::Chip(Chip { word: t.s("page-flagged"), tone: "bad" }),
+            Some(_) => Cell::Chip(Chip { word: t.s("page-op-flagged"), tone: "bad" }),
             None => Cell::Empty,
         };
         vec![
@@ -275,14 +275,14 @@ pub(super) async fn products(
             Cell::Chip(chip(&t, product.state.word(), TONES)),
         ]
     });
-    let heads = ["page-product", "page-seller", "page-published", "page-failures", "page-state"];
+    let heads = ["page-op-product", "page-op-seller", "page-op-published", "page-op-failures", "page-state"];
     let more = more_of("/operator/products", &[("state", &filter.state), ("flagged", &filter.flagged)], found.next.as_deref());
-    let table = Table::new(&t, &heads, rows.collect(), "page-no-products").with_more(more);
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-no-products").with_more(more);
     let words: Vec<_> = ProductState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let tab = |href: &str, key: &str, on| Tab { href: href.to_owned(), label: t.s(key), on };
     let tabs = vec![
-        tab("/operator/products", "page-all-of-them", !flagged),
-        tab("/operator/products?flagged=yes", "page-flagged-products", flagged),
+        tab("/operator/products", "page-op-all-of-them", !flagged),
+        tab("/operator/products?flagged=yes", "page-op-flagged-products", flagged),
     ];
     let filters = if flagged { vec![] } else { vec![Filter::of_words(&t, "state", "page-state", &words, &filter.state)] };
     Ok(shown(StatusCode::OK, List { filters, tabs, ..List::new(staff, "page-products", "/operator/products", table) }))
@@ -300,21 +300,21 @@ async fn product_page(app: &AppState, staff: Staff, id: ProductId) -> ApiResult<
         })
         .await?;
     let (t, currency, summary) = (staff.shell.t.clone(), app.market().edition().currency, &product.summary);
-    let hidden_by = summary.hidden_by.map(|side| t.s(&format!("page-hidden-by-{}", side.word())));
+    let hidden_by = summary.hidden_by.map(|side| t.s(&format!("page-op-hidden-by-{}", side.word())));
     let mut facts = vec![
-        staff.fact("page-seller", titles.seller(summary.seller_id)),
-        staff.fact("page-made", staff.at(summary.created_at)),
-        staff.fact("page-published", staff.at_or_none(summary.published_at)),
-        staff.fact("page-retired", staff.at_or_none(product.retired_at)),
+        staff.fact("page-op-seller", titles.seller(summary.seller_id)),
+        staff.fact("page-op-made", staff.at(summary.created_at)),
+        staff.fact("page-op-published", staff.at_or_none(summary.published_at)),
+        staff.fact("page-op-retired", staff.at_or_none(product.retired_at)),
     ];
-    facts.extend(hidden_by.map(|by| staff.fact("page-hidden-by", Cell::Text(by))));
+    facts.extend(hidden_by.map(|by| staff.fact("page-op-hidden-by", Cell::Text(by))));
     if let Some(listing) = &summary.last_listing {
         let chip = chip(&t, listing.state.word(), TONES).word;
-        facts.push(staff.fact("page-last-submission", Cell::link(format!("/operator/listings/{}", listing.id), chip)));
+        facts.push(staff.fact("page-op-last-submission", Cell::link(format!("/operator/listings/{}", listing.id), chip)));
     }
     let mut blocks = Vec::new();
     if let Some(flagged_at) = summary.flagged_at {
-        blocks.push(Block::Say("bad", t.with("page-flagged-since", t.time(flagged_at))));
+        blocks.push(Block::Say("bad", t.with("page-op-flagged-since", t.time(flagged_at))));
     }
     blocks.push(Block::Facts(String::new(), facts));
     if let Some(content) = &product.content {
@@ -322,20 +322,20 @@ async fn product_page(app: &AppState, staff: Staff, id: ProductId) -> ApiResult<
         lines.product(content);
         let facts = lines.lines.into_iter().filter(|(.., text)| !text.is_empty());
         let sold = facts.map(|(_, label, text)| vec![Cell::Text(label), Cell::Text(text)]).collect();
-        blocks.push(Block::Table(t.s("page-sold-now"), Table::new(&t, &["page-field", "page-what"], sold, "page-nothing-yet")));
+        blocks.push(Block::Table(t.s("page-op-sold-now"), Table::new(&t, &["page-op-field", "page-what"], sold, "page-op-nothing-yet")));
     }
     if staff.may(Permission::OperatorReview) {
         let path = |act: &str| format!("/operator/products/{id}/{act}");
         if summary.state == ProductState::OnSale {
-            let hide = Act::new(&staff, "hide", path("hide"), "page-hide", "page-hide-what");
-            blocks.push(Block::Act(hide.sure(&t, "page-hide-sure")));
+            let hide = Act::new(&staff, "hide", path("hide"), "page-op-hide", "page-op-hide-what");
+            blocks.push(Block::Act(hide.sure(&t, "page-op-hide-sure")));
         }
         if summary.state == ProductState::Hidden {
-            blocks.push(Block::Act(Act::new(&staff, "show", path("show"), "page-unhide", "page-unhide-what").main()));
+            blocks.push(Block::Act(Act::new(&staff, "show", path("show"), "page-op-unhide", "page-op-unhide-what").main()));
         }
         if matches!(summary.state, ProductState::OnSale | ProductState::Hidden) {
-            let retire = Act::new(&staff, "retire", path("retire"), "page-retire", "page-retire-what");
-            blocks.push(Block::Act(retire.sure(&t, "page-retire-sure")));
+            let retire = Act::new(&staff, "retire", path("retire"), "page-op-retire", "page-op-retire-what");
+            blocks.push(Block::Act(retire.sure(&t, "page-op-retire-sure")));
         }
     }
     blocks.push(Block::Time(t.s("page-timeline"), timeline(&staff, &entries, &actors), None));

@@ -39,24 +39,24 @@ pub(super) async fn applications(
     let staff = Staff::from(member);
     let found = app.read(async move |tx: &mut Tx| domain::list(tx, Some(SellerState::Applied), &page).await).await?;
     let rows = found.items.iter().map(|seller| row(&staff, seller, "applications")).collect();
-    let heads = ["page-company", "page-contact", "page-applied", "page-state"];
-    let table = Table::new(&staff.shell.t, &heads, rows, "page-no-applications");
+    let heads = ["page-op-company", "page-op-contact", "page-op-applied", "page-state"];
+    let table = Table::new(&staff.shell.t, &heads, rows, "page-op-no-applications");
     let table = table.with_more(more("/operator/applications", found.next.as_deref()));
     Ok(shown(StatusCode::OK, List::new(staff, "page-applications", "/operator/applications", table)))
 }
 
 fn details(staff: &Staff, seller: &Seller) -> Block {
     let mut facts = vec![
-        staff.fact("page-company", Cell::Text(seller.company.clone())),
-        staff.fact("page-website", Cell::Text(seller.website.clone())),
-        staff.fact("page-contact", Cell::Two(seller.contact_name.clone(), seller.contact_phone.clone())),
+        staff.fact("page-op-company", Cell::Text(seller.company.clone())),
+        staff.fact("page-op-website", Cell::Text(seller.website.clone())),
+        staff.fact("page-op-contact", Cell::Two(seller.contact_name.clone(), seller.contact_phone.clone())),
         staff.fact("page-email", Cell::Text(seller.contact_email.clone())),
-        staff.fact("page-bank", Cell::Two(seller.bank_name.clone(), format!("…{}", seller.bank_account_hint))),
-        staff.fact("page-applied", staff.at(seller.applied_at)),
+        staff.fact("page-op-bank", Cell::Two(seller.bank_name.clone(), format!("…{}", seller.bank_account_hint))),
+        staff.fact("page-op-applied", staff.at(seller.applied_at)),
         staff.fact("page-account", Cell::link(format!("/operator/accounts/{}", seller.account_id), seller.account_id.to_string())),
     ];
     if let Some(decided_at) = seller.decided_at {
-        facts.push(staff.fact("page-decided", staff.at(decided_at)));
+        facts.push(staff.fact("page-op-decided", staff.at(decided_at)));
     }
     if let Some(reason) = &seller.reason {
         facts.push(staff.fact("page-reason", Cell::Text(reason.clone())));
@@ -70,9 +70,9 @@ async fn application_page(app: &AppState, staff: Staff, id: AccountId) -> ApiRes
     let mut blocks = vec![details(&staff, &seller)];
     if seller.state == SellerState::Applied && staff.may(Permission::OperatorReview) {
         let path = |act: &str| format!("/operator/applications/{id}/{act}");
-        blocks.push(Block::Act(Act::new(&staff, "approve", path("approve"), "page-approve", "page-approve-seller-what").main()));
-        let reject = Act::new(&staff, "reject", path("reject"), "page-reject", "page-reject-seller-what");
-        blocks.push(Block::Act(reject.reason(&t, "page-reason-read-by-seller")));
+        blocks.push(Block::Act(Act::new(&staff, "approve", path("approve"), "page-op-approve", "page-op-approve-seller-what").main()));
+        let reject = Act::new(&staff, "reject", path("reject"), "page-op-reject", "page-op-reject-seller-what");
+        blocks.push(Block::Act(reject.reason(&t, "page-op-reason-read-by-seller")));
     }
     let page = Thing {
         title: seller.company.clone(),
@@ -139,9 +139,9 @@ pub(super) async fn sellers(
     let found = app.read(async move |tx: &mut Tx| domain::list(tx, wanted, &page).await).await?;
     let t = staff.shell.t.clone();
     let rows = found.items.iter().map(|seller| row(&staff, seller, "sellers")).collect();
-    let heads = ["page-company", "page-contact", "page-applied", "page-state"];
+    let heads = ["page-op-company", "page-op-contact", "page-op-applied", "page-state"];
     let more = more_of("/operator/sellers", &[("state", &filter.state)], found.next.as_deref());
-    let table = Table::new(&t, &heads, rows, "page-no-sellers").with_more(more);
+    let table = Table::new(&t, &heads, rows, "page-op-no-sellers").with_more(more);
     let words: Vec<_> = SellerState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let filters = vec![Filter::of_words(&t, "state", "page-state", &words, &filter.state)];
     Ok(shown(StatusCode::OK, List { filters, ..List::new(staff, "page-sellers", "/operator/sellers", table) }))
@@ -179,9 +179,9 @@ async fn seller_page(app: &AppState, staff: Staff, id: AccountId, shown_account:
         None => Chip { word: t.state("in_use"), tone: "ok" },
     };
     let breaker = |breaker: &Breaker| match (breaker.open_until > now, breaker.failures) {
-        (true, _) => Cell::Chip(Chip { word: t.with("page-breaker-open", t.time(breaker.open_until)), tone: "bad" }),
-        (false, 0) => Cell::Chip(Chip { word: t.s("page-breaker-fine"), tone: "ok" }),
-        (false, failures) => Cell::Chip(Chip { word: t.with("page-breaker-failures", failures.to_string()), tone: "warn" }),
+        (true, _) => Cell::Chip(Chip { word: t.with("page-op-breaker-open", t.time(breaker.open_until)), tone: "bad" }),
+        (false, 0) => Cell::Chip(Chip { word: t.s("page-op-breaker-fine"), tone: "ok" }),
+        (false, failures) => Cell::Chip(Chip { word: t.with("page-op-breaker-failures", failures.to_string()), tone: "warn" }),
     };
     let addresses = health.addresses.iter().map(|(address, state)| {
         vec![
@@ -197,23 +197,23 @@ async fn seller_page(app: &AppState, staff: Staff, id: AccountId, shown_account:
     let failing = health.failing.iter().map(|call| super::calls::row(&staff, call, &Titles::default())).collect();
     let mut blocks = vec![details(&staff, &seller)];
     if let Some(number) = shown_account {
-        blocks.insert(0, Block::Say("warn", t.with("page-bank-shown", number)));
+        blocks.insert(0, Block::Say("warn", t.with("page-op-bank-shown", number)));
     }
     blocks.extend([
         Block::Table(
             t.s("page-addresses"),
-            Table::new(&t, &["page-address", "page-made", "page-health", "page-state"], addresses.collect(), "page-no-addresses"),
+            Table::new(&t, &["page-op-address", "page-op-made", "page-op-health", "page-state"], addresses.collect(), "page-op-no-addresses"),
         ),
-        Block::Table(t.s("page-keys"), Table::new(&t, &["page-key", "page-made", "page-state"], keys.collect(), "page-no-keys")),
+        Block::Table(t.s("page-op-keys"), Table::new(&t, &["page-op-key", "page-op-made", "page-state"], keys.collect(), "page-op-no-keys")),
         Block::Table(
-            t.s("page-failing-calls"),
-            Table::new(&t, super::calls::HEADS, failing, "page-no-failing-calls")
+            t.s("page-op-failing-calls"),
+            Table::new(&t, super::calls::HEADS, failing, "page-op-no-failing-calls")
                 .with_more(Some(format!("/operator/calls?seller={id}"))),
         ),
     ]);
     if staff.may(Permission::OperatorFinance) {
-        let show = Act::new(&staff, "bank", format!("/operator/sellers/{id}/bank"), "page-show-bank", "page-show-bank-what");
-        blocks.push(Block::Act(show.sure(&t, "page-show-bank-sure")));
+        let show = Act::new(&staff, "bank", format!("/operator/sellers/{id}/bank"), "page-op-show-bank", "page-op-show-bank-what");
+        blocks.push(Block::Act(show.sure(&t, "page-op-show-bank-sure")));
     }
     let page = Thing {
         title: seller.company.clone(),

@@ -22,7 +22,7 @@ use crate::problem::{ApiError, ApiResult};
 
 /// The key of a number's texts: what it is called is `page-number-…`, what it does `page-number-…-what`.
 fn text_key(number: &Number) -> String {
-    format!("page-number-{}", number.key.replace('_', "-"))
+    format!("page-op-number-{}", number.key.replace('_', "-"))
 }
 
 /// A number as it is typed: `7`, `5.00`, `15, 7, 3, 1`.
@@ -46,7 +46,7 @@ fn to_read(number: &Number, value: &Value, currency: Currency, t: &Words) -> Str
     let typed = to_type(number, value, currency);
     let is_empty = typed.is_empty();
     match (number.measure, value) {
-        _ if is_empty => t.s("page-number-none"),
+        _ if is_empty => t.s("page-op-number-none"),
         (Measure::Rate, _) => format!("{typed} %"),
         (Measure::Money, Value::Whole(minor)) => t.money(*minor, currency),
         (Measure::FeeSteps, Value::Steps(steps)) => {
@@ -57,9 +57,9 @@ fn to_read(number: &Number, value: &Value, currency: Currency, t: &Words) -> Str
             steps.iter().map(step).collect::<Vec<_>>().join("\n")
         }
         (Measure::HourOfDay, _) => format!("{typed:0>2}:00"),
-        (Measure::Days | Measure::DaysBefore, _) => t.with("page-in-days", typed),
-        (Measure::Hours, _) => t.with("page-in-hours", typed),
-        (Measure::Minutes, _) => t.with("page-in-minutes", typed),
+        (Measure::Days | Measure::DaysBefore, _) => t.with("page-op-so-many-days", typed),
+        (Measure::Hours, _) => t.with("page-op-so-many-hours", typed),
+        (Measure::Minutes, _) => t.with("page-op-so-many-minutes", typed),
         _ => typed,
     }
 }
@@ -71,7 +71,7 @@ fn bounds(number: &Number, currency: Currency, t: &Words) -> String {
         Measure::Dates => String::new(),
         _ => to_type(number, &Value::Whole(bound), currency),
     };
-    let how = t.s(&format!("page-typed-{}", number.measure.word()));
+    let how = t.s(&format!("page-op-typed-{}", number.measure.word()));
     if matches!(number.measure, Measure::Dates | Measure::FeeSteps) { how } else { format!("{how} {}–{}", one(number.min), one(number.max)) }
 }
 
@@ -116,9 +116,9 @@ fn typed(number: &Number, text: &str, currency: Currency) -> Result<Value, Refus
 /// Where a number's value comes from.
 fn origin(snapshot: &Snapshot, number: &Number, t: &Words) -> Chip {
     if snapshot.is_set(number.key) {
-        Chip { word: t.s("page-number-set"), tone: "wait" }
+        Chip { word: t.s("page-op-number-set"), tone: "wait" }
     } else {
-        Chip { word: t.s("page-number-configured"), tone: "idle" }
+        Chip { word: t.s("page-op-number-configured"), tone: "idle" }
     }
 }
 
@@ -143,28 +143,28 @@ pub(super) async fn settings(State(app): State<AppState>, member: Member<operato
             Cell::Chip(origin(&snapshot, number, &t)),
         ]
     };
-    let mut blocks = vec![Block::Say("ok", t.s("page-settings-note"))];
+    let mut blocks = vec![Block::Say("ok", t.s("page-op-settings-note"))];
     for topic in Topic::ALL {
         let rows = site::ALL.iter().filter(|number| number.topic == *topic).collect::<Vec<_>>();
         let rows = rows.iter().map(row).collect();
-        let table = Table::new(&t, &["page-number", "page-value", "page-origin"], rows, "page-nothing-yet");
-        blocks.push(Block::Table(t.s(&format!("page-topic-{}", topic.word())), table));
+        let table = Table::new(&t, &["page-op-number", "page-op-value", "page-op-origin"], rows, "page-op-nothing-yet");
+        blocks.push(Block::Table(t.s(&format!("page-op-topic-{}", topic.word())), table));
     }
     let kept = vec![
-        staff.fact("page-fixed-kind", Cell::Text(edition.kind.word().to_owned())),
-        staff.fact("page-fixed-currency", Cell::Text(edition.currency.code().to_owned())),
-        staff.fact("page-fixed-zone", Cell::Two(t.s("page-fixed-zone-value"), String::new())),
+        staff.fact("page-op-fixed-kind", Cell::Text(edition.kind.word().to_owned())),
+        staff.fact("page-op-fixed-currency", Cell::Text(edition.currency.code().to_owned())),
+        staff.fact("page-op-fixed-zone", Cell::Two(t.s("page-op-fixed-zone-value"), String::new())),
     ];
-    blocks.push(Block::Facts(t.s("page-fixed"), kept));
-    blocks.push(Block::Say("warn", t.s("page-fixed-why")));
+    blocks.push(Block::Facts(t.s("page-op-fixed"), kept));
+    blocks.push(Block::Say("warn", t.s("page-op-fixed-why")));
     let rows = changes.items.iter().filter_map(|change| history_row(&staff, change, &actors, currency, true)).collect();
-    let heads = ["page-when", "page-number", "page-before", "page-after", "page-who", "page-reason"];
+    let heads = ["page-when", "page-op-number", "page-op-before", "page-op-after", "page-op-who", "page-reason"];
     let rest = more("/operator/settings", changes.next.as_deref());
-    blocks.push(Block::Table(t.s("page-changes"), Table::new(&t, &heads, rows, "page-no-changes").with_more(rest)));
+    blocks.push(Block::Table(t.s("page-op-changes"), Table::new(&t, &heads, rows, "page-op-no-changes").with_more(rest)));
     let page = Thing {
         title: t.s("page-settings"),
         up: (String::new(), String::new()),
-        under: t.s("page-settings-what"),
+        under: t.s("page-op-settings-what"),
         chips: Vec::new(),
         blocks,
         shell: staff.shell,
@@ -176,7 +176,7 @@ pub(super) async fn settings(State(app): State<AppState>, member: Member<operato
 fn history_row(staff: &Staff, change: &Change, actors: &Actors, currency: Currency, named: bool) -> Option<Vec<Cell>> {
     let (t, number) = (&staff.shell.t, site::named(&change.key)?);
     let after = to_read(number, &change.after, currency, t);
-    let after = if change.given_back { Cell::Two(after, t.s("page-given-back")) } else { Cell::Text(after) };
+    let after = if change.given_back { Cell::Two(after, t.s("page-op-given-back")) } else { Cell::Text(after) };
     let mut row = vec![staff.at(change.at)];
     if named {
         row.push(Cell::link(format!("/operator/settings/{}", number.key), t.s(&text_key(number))));
@@ -205,9 +205,9 @@ async fn setting_page(app: &AppState, staff: Staff, key: &str, page: PageRequest
     let version = snapshot.version_of(number.key);
     let configured = number.of(market.configured());
     let facts = vec![
-        staff.fact("page-value", Cell::Text(to_read(number, &value, currency, &t))),
-        staff.fact("page-configured", Cell::Text(to_read(number, &configured, currency, &t))),
-        staff.fact("page-bounds", Cell::Text(bounds(number, currency, &t))),
+        staff.fact("page-op-value", Cell::Text(to_read(number, &value, currency, &t))),
+        staff.fact("page-op-configured", Cell::Text(to_read(number, &configured, currency, &t))),
+        staff.fact("page-op-bounds", Cell::Text(bounds(number, currency, &t))),
     ];
     let mut blocks = vec![Block::Facts(String::new(), facts)];
     if staff.may(Permission::OperatorAdmin) {
@@ -219,32 +219,32 @@ async fn setting_page(app: &AppState, staff: Staff, key: &str, page: PageRequest
                 before: to_read(number, &value, currency, &t),
                 after: was_refused.value("value").to_owned(),
             };
-            blocks.push(Block::Say("warn", t.with("page-changed-meanwhile", pair.before)));
+            blocks.push(Block::Say("warn", t.with("page-op-changed-meanwhile", pair.before)));
         }
         let path = format!("/operator/settings/{}", number.key);
-        let mut set = Act::new(&staff, "set", &*path, "page-set-number", "page-set-number-what").hide("version", version.to_string()).main();
+        let mut set = Act::new(&staff, "set", &*path, "page-op-set-number", "page-op-set-number-what").hide("version", version.to_string()).main();
         let hint = bounds(number, currency, &t);
         let lines = matches!(number.measure, Measure::Dates | Measure::FeeSteps);
         set = if lines {
-            set.entry(super::view::Entry::Area { name: "value", label: t.s("page-value"), hint, max: 10_000 })
+            set.entry(super::view::Entry::Area { name: "value", label: t.s("page-op-value"), hint, max: 10_000 })
         } else {
-            set.entry(super::view::Entry::Line { name: "value", label: t.s("page-value"), hint, max: 4_000 })
+            set.entry(super::view::Entry::Line { name: "value", label: t.s("page-op-value"), hint, max: 4_000 })
         };
-        set = set.line(&t, "reason", "page-reason", "page-reason-of-change", 200);
+        set = set.line(&t, "reason", "page-reason", "page-op-reason-of-change", 200);
         if !set.filled.is_refused() {
             set.filled = set.filled.with("value", to_type(number, &value, currency));
         }
         blocks.push(Block::Act(set));
         if snapshot.is_set(number.key) {
-            let back = Act::new(&staff, "default", format!("{path}/default"), "page-give-back", "page-give-back-what");
-            let back = back.line(&t, "reason", "page-reason", "page-reason-of-change", 200).hide("version", version.to_string());
+            let back = Act::new(&staff, "default", format!("{path}/default"), "page-op-give-back", "page-op-give-back-what");
+            let back = back.line(&t, "reason", "page-reason", "page-op-reason-of-change", 200).hide("version", version.to_string());
             blocks.push(Block::Act(back));
         }
     }
     let rows = changes.items.iter().filter_map(|change| history_row(&staff, change, &actors, currency, false)).collect();
-    let heads = ["page-when", "page-before", "page-after", "page-who", "page-reason"];
+    let heads = ["page-when", "page-op-before", "page-op-after", "page-op-who", "page-reason"];
     let rest = more(&format!("/operator/settings/{}", number.key), changes.next.as_deref());
-    blocks.push(Block::Table(t.s("page-changes"), Table::new(&t, &heads, rows, "page-no-changes").with_more(rest)));
+    blocks.push(Block::Table(t.s("page-op-changes"), Table::new(&t, &heads, rows, "page-op-no-changes").with_more(rest)));
     let page = Thing {
         title: t.s(&text_key(number)),
         up: ("/operator/settings".to_owned(), t.s("page-settings")),
@@ -340,14 +340,14 @@ mod tests {
             }
         }
         for number in site::ALL {
-            for key in [text_key(number), format!("{}-what", text_key(number)), format!("page-typed-{}", number.measure.word())] {
+            for key in [text_key(number), format!("{}-what", text_key(number)), format!("page-op-typed-{}", number.measure.word())] {
                 for locale in [kernel::Locale::En, kernel::Locale::ZhCn] {
                     assert!(texts::is_there(locale, &key), "there is no {locale} text {key}");
                 }
             }
         }
         for topic in Topic::ALL {
-            assert!(texts::is_there(kernel::Locale::En, &format!("page-topic-{}", topic.word())), "{topic}");
+            assert!(texts::is_there(kernel::Locale::En, &format!("page-op-topic-{}", topic.word())), "{topic}");
         }
     }
 

@@ -40,7 +40,7 @@ async fn statements_page(app: &AppState, staff: Staff, filter: OfStatements, pag
     let (t, market) = (staff.shell.t.clone(), app.market().clone());
     let month = typed_month(&filter.month);
     let state = StatementState::ALL.iter().copied().find(|state| state.word() == filter.state);
-    let wrong = if month.is_none() && !filter.month.trim().is_empty() { t.s("page-no-such-month") } else { String::new() };
+    let wrong = if month.is_none() && !filter.month.trim().is_empty() { t.s("page-op-no-such-month") } else { String::new() };
     let (found, titles) = app
         .read(async move |tx: &mut Tx| {
             let found = match month {
@@ -64,19 +64,19 @@ async fn statements_page(app: &AppState, staff: Staff, filter: OfStatements, pag
             Cell::Chip(chip(&t, statement.state.word(), TONES)),
         ]
     });
-    let heads = ["page-month", "page-seller", "page-sales", "page-returns", "page-fee", "page-payable", "page-state"];
-    let table = Table::new(&t, &heads, rows.collect(), "page-no-statements");
+    let heads = ["page-op-month", "page-op-seller", "page-sales", "page-op-returns", "page-op-fee", "page-op-payable", "page-state"];
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-no-statements");
     let chosen = [("month", &*filter.month), ("state", &*filter.state)];
     let table = table.with_more(more_of("/operator/statements", &chosen, found.next.as_deref()));
     let words: Vec<_> = StatementState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let last = Month::of(staff.ctx.now, &market.edition().zone).previous();
-    let mut run = Act::new(&staff, "run", "/operator/statements", "page-run-settlement", "page-run-settlement-what")
-        .line(&t, "month", "page-month", "page-month-hint", 7);
+    let mut run = Act::new(&staff, "run", "/operator/statements", "page-op-run-settlement", "page-op-run-settlement-what")
+        .line(&t, "month", "page-op-month", "page-op-month-hint", 7);
     if !run.filled.is_refused() {
         run.filled = run.filled.with("month", readable(last));
     }
     let filters = vec![
-        Filter::Seek { name: "month", label: t.s("page-seek-month"), value: filter.month },
+        Filter::Seek { name: "month", label: t.s("page-op-seek-month"), value: filter.month },
         Filter::of_words(&t, "state", "page-state", &words, &filter.state),
     ];
     let status = staff.status();
@@ -125,60 +125,60 @@ async fn statement_page(app: &AppState, staff: Staff, id: StatementId, page: Pag
     let percent = |bp: i64| format!("{}.{:02} %", bp / 100, bp % 100);
     // How the sum came about, a step a line.
     let steps = [
-        ("page-sales", "page-sales-made", statement.sales_minor),
-        ("page-returns", "page-returns-made", -statement.refunds_minor),
-        ("page-fee", "page-fee-made", -statement.fee_minor),
-        ("page-carried-in", "page-carried-in-made", statement.carried_in_minor),
-        ("page-carried-out", "page-carried-out-made", -statement.carried_out_minor),
-        ("page-payable", "page-payable-made", statement.payable_minor),
+        ("page-sales", "page-op-sales-made", statement.sales_minor),
+        ("page-op-returns", "page-op-returns-made", -statement.refunds_minor),
+        ("page-op-fee", "page-op-fee-made", -statement.fee_minor),
+        ("page-op-carried-in", "page-op-carried-in-made", statement.carried_in_minor),
+        ("page-op-carried-out", "page-op-carried-out-made", -statement.carried_out_minor),
+        ("page-op-payable", "page-op-payable-made", statement.payable_minor),
     ];
     let sum = steps.iter().map(|(label, how, minor)| vec![Cell::Two(t.s(label), t.s(how)), money(*minor)]).collect();
     let mut facts = vec![
-        staff.fact("page-seller", titles.seller(statement.seller_id)),
-        staff.fact("page-month", Cell::Text(readable(statement.period))),
-        staff.fact("page-made", staff.at(statement.created_at)),
-        staff.fact("page-fee-tax", Cell::Two(staff.money(statement.fee_tax_minor, statement.currency), percent(statement.fee_tax_bp))),
-        staff.fact("page-payout-min", money(statement.payout_min_minor)),
-        staff.fact("page-line-count", Cell::Num(statement.line_count.to_string())),
-        staff.fact("page-hash", Cell::Mono(statement.hash.clone())),
-        staff.fact("page-ledger", Cell::link(format!("/operator/ledger?reference={id}"), t.s("page-show"))),
+        staff.fact("page-op-seller", titles.seller(statement.seller_id)),
+        staff.fact("page-op-month", Cell::Text(readable(statement.period))),
+        staff.fact("page-op-made", staff.at(statement.created_at)),
+        staff.fact("page-op-fee-tax", Cell::Two(staff.money(statement.fee_tax_minor, statement.currency), percent(statement.fee_tax_bp))),
+        staff.fact("page-op-payout-min", money(statement.payout_min_minor)),
+        staff.fact("page-op-line-count", Cell::Num(statement.line_count.to_string())),
+        staff.fact("page-op-hash", Cell::Mono(statement.hash.clone())),
+        staff.fact("page-ledger", Cell::link(format!("/operator/ledger?reference={id}"), t.s("page-op-show"))),
     ];
     if let Some(paid_at) = statement.paid_at {
-        facts.push(staff.fact("page-paid-out", staff.at(paid_at)));
-        facts.push(staff.fact("page-bank-reference", Cell::Mono(statement.bank_reference.clone().unwrap_or_default())));
+        facts.push(staff.fact("page-op-paid-out", staff.at(paid_at)));
+        facts.push(staff.fact("page-op-bank-reference", Cell::Mono(statement.bank_reference.clone().unwrap_or_default())));
     }
     let rows = lines.items.iter().map(|line| {
         vec![
             Cell::Num(line.n.to_string()),
-            Cell::Text(t.s(&format!("page-item-{}", line.kind.word()))),
+            Cell::Text(t.s(&format!("page-op-item-{}", line.kind.word()))),
             Cell::order(&line.order_number),
             staff.at(line.effective_at),
             money(line.amount_minor),
             Cell::Two(percent(line.fee_bp - line.reduction_bp), if line.reduction_bp == 0 { String::new() } else {
-                t.with("page-reduced-by", percent(line.reduction_bp))
+                t.with("page-op-reduced-by", percent(line.reduction_bp))
             }),
             money(line.fee_minor),
             money(line.net_minor),
         ]
     });
     let heads =
-        ["page-line", "page-what", "page-order", "page-in-effect", "page-amount", "page-fee-rate", "page-fee", "page-net"];
+        ["page-op-line", "page-what", "page-order", "page-op-in-effect", "page-amount", "page-op-fee-rate", "page-op-fee", "page-op-net"];
     let mut blocks = vec![
         Block::Facts(String::new(), facts),
-        Block::Table(t.s("page-how-made"), Table::new(&t, &["page-what", "page-amount"], sum, "page-nothing-yet")),
+        Block::Table(t.s("page-op-how-made"), Table::new(&t, &["page-what", "page-amount"], sum, "page-op-nothing-yet")),
     ];
     if statement.state == StatementState::Payable {
-        let payout = Act::new(&staff, "payout", format!("/operator/statements/{id}/payout"), "page-record-payout", "page-record-payout-what")
-            .line(&t, "bank_reference", "page-bank-reference", "page-bank-reference-hint", 64)
+        let payout = Act::new(&staff, "payout", format!("/operator/statements/{id}/payout"), "page-op-record-payout", "page-op-record-payout-what")
+            .line(&t, "bank_reference", "page-op-bank-reference", "page-op-bank-reference-hint", 64)
             .hide("key", new_key(&staff.ctx))
             .main();
         blocks.push(Block::Act(payout));
     }
-    let table = Table::new(&t, &heads, rows.collect(), "page-nothing-yet");
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-nothing-yet");
     let rest = more(&format!("/operator/statements/{id}"), lines.next.as_deref());
-    blocks.push(Block::Table(t.s("page-lines"), table.with_more(rest)));
+    blocks.push(Block::Table(t.s("page-op-lines"), table.with_more(rest)));
     let page = Thing {
-        title: t.with("page-statement-of", readable(statement.period)),
+        title: t.with("page-op-statement-of", readable(statement.period)),
         up: ("/operator/statements".to_owned(), t.s("page-statements")),
         under: titles.of(statement.seller_id),
         chips: vec![chip(&t, statement.state.word(), TONES)],

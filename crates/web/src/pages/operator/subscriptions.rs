@@ -59,7 +59,7 @@ pub(super) async fn subscriptions(
         if let Some(id) = app.read(async move |tx: &mut Tx| wanted(tx, &find).await).await? {
             return Ok(go_to(&format!("/operator/subscriptions/{id}")).into_response());
         }
-        wrong = t.with("page-no-such-subscription", sought);
+        wrong = t.with("page-op-no-such-subscription", sought);
     }
     let state = SubscriptionState::ALL.iter().copied().find(|state| state.word() == filter.state);
     let whose = match (filter.buyer.parse::<AccountId>(), filter.seller.parse::<AccountId>()) {
@@ -86,13 +86,13 @@ pub(super) async fn subscriptions(
             Cell::Chip(chip(&t, sub.state.word(), TONES)),
         ]
     });
-    let heads = ["page-what", "page-buyer", "page-seller", "page-quantity", "page-ends", "page-state"];
+    let heads = ["page-what", "page-op-buyer", "page-op-seller", "page-quantity", "page-ends", "page-state"];
     let chosen = [("state", &*filter.state), ("buyer", &*filter.buyer), ("seller", &*filter.seller)];
-    let table = Table::new(&t, &heads, rows.collect(), "page-no-subscriptions");
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-no-subscriptions");
     let table = table.with_more(more_of("/operator/subscriptions", &chosen, found.next.as_deref()));
     let words: Vec<_> = SubscriptionState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let mut filters = vec![
-        Filter::Seek { name: "q", label: t.s("page-seek-subscription"), value: filter.q },
+        Filter::Seek { name: "q", label: t.s("page-op-seek-subscription"), value: filter.q },
         Filter::of_words(&t, "state", "page-state", &words, &filter.state),
     ];
     for (name, value) in [("buyer", filter.buyer), ("seller", filter.seller)] {
@@ -106,10 +106,10 @@ pub(super) async fn subscriptions(
 fn facts(staff: &Staff, sub: &Subscription, titles: &Titles) -> Block {
     let t = &staff.shell.t;
     let mut facts = vec![
-        staff.fact("page-buyer", titles.account(sub.buyer_id)),
-        staff.fact("page-seller", titles.seller(sub.seller_id)),
+        staff.fact("page-op-buyer", titles.account(sub.buyer_id)),
+        staff.fact("page-op-seller", titles.seller(sub.seller_id)),
         staff.fact(
-            "page-product",
+            "page-op-product",
             Cell::link(format!("/operator/products/{}", sub.item.product_id), sub.item.names.product.pick(t.locale)),
         ),
         staff.fact(
@@ -118,14 +118,14 @@ fn facts(staff: &Staff, sub: &Subscription, titles: &Titles) -> Block {
         ),
         staff.fact("page-quantity", Cell::Num(sub.quantity.to_string())),
         staff.fact("page-instance", sub.instance_id.clone().map_or(Cell::Empty, Cell::Mono)),
-        staff.fact("page-begun", staff.at_or_none(sub.anchor_at)),
+        staff.fact("page-op-begun", staff.at_or_none(sub.anchor_at)),
         staff.fact("page-ends", sub.ends_at.map_or_else(|| Cell::Text(t.s("page-service-no-end")), |at| staff.at(at))),
         staff.fact("page-renewal", Cell::Text(t.s(&format!("page-renews-{}", sub.renewal.mode.word())))),
-        staff.fact("page-open-order-now", Cell::order_of(sub.open_order.as_deref())),
+        staff.fact("page-op-open-order-now", Cell::order_of(sub.open_order.as_deref())),
     ];
-    facts.extend(sub.expired_at.map(|at| staff.fact("page-expired", staff.at(at))));
-    facts.extend(sub.release_at.map(|at| staff.fact("page-releases", staff.at(at))));
-    facts.extend(sub.released_at.map(|at| staff.fact("page-released", staff.at(at))));
+    facts.extend(sub.expired_at.map(|at| staff.fact("page-op-expired", staff.at(at))));
+    facts.extend(sub.release_at.map(|at| staff.fact("page-op-releases", staff.at(at))));
+    facts.extend(sub.released_at.map(|at| staff.fact("page-op-released", staff.at(at))));
     Block::Facts(String::new(), facts)
 }
 
@@ -145,16 +145,16 @@ async fn subscription_page(app: &AppState, staff: Staff, id: SubscriptionId, pag
     let mut blocks = Vec::new();
     if let Some(at) = sub.suspended_at {
         let why = sub.suspend_reason.clone().unwrap_or_default();
-        blocks.push(Block::Say("bad", format!("{} {why}", t.with("page-frozen-since", t.time(at)))));
+        blocks.push(Block::Say("bad", format!("{} {why}", t.with("page-op-frozen-since", t.time(at)))));
     }
     blocks.push(facts(&staff, &sub, &titles));
     if staff.may(Permission::OperatorSupport) {
         let path = |act: &str| format!("/operator/subscriptions/{id}/{act}");
         if sub.suspended_at.is_some() {
-            blocks.push(Block::Act(Act::new(&staff, "unfreeze", path("unfreeze"), "page-unfreeze", "page-unfreeze-what").main()));
+            blocks.push(Block::Act(Act::new(&staff, "unfreeze", path("unfreeze"), "page-op-unfreeze", "page-op-unfreeze-what").main()));
         } else if matches!(sub.state, SubscriptionState::InUse | SubscriptionState::Frozen) {
-            let freeze = Act::new(&staff, "freeze", path("freeze"), "page-freeze", "page-freeze-what");
-            blocks.push(Block::Act(freeze.reason(&t, "page-reason-of-freeze")));
+            let freeze = Act::new(&staff, "freeze", path("freeze"), "page-op-freeze", "page-op-freeze-what");
+            blocks.push(Block::Act(freeze.reason(&t, "page-op-reason-of-freeze")));
         }
     }
     let lines = lines.iter().map(|line| {
@@ -169,12 +169,12 @@ async fn subscription_page(app: &AppState, staff: Staff, id: SubscriptionId, pag
         ]
     });
     let line_heads =
-        ["page-order", "page-how-long", "page-quantity", "page-amount", "page-begun", "page-ends", "page-state"];
+        ["page-order", "page-how-long", "page-quantity", "page-amount", "page-op-begun", "page-ends", "page-state"];
     let made = made.iter().map(|call| super::calls::row(&staff, call, &titles)).collect();
     let rest = more(&format!("/operator/subscriptions/{id}"), timeline_page.next.as_deref());
     blocks.extend([
-        Block::Table(t.s("page-order-lines"), Table::new(&t, &line_heads, lines.collect(), "page-nothing-yet")),
-        Block::Table(t.s("page-all-calls"), Table::new(&t, super::calls::HEADS, made, "page-no-calls-of-order")),
+        Block::Table(t.s("page-op-order-lines"), Table::new(&t, &line_heads, lines.collect(), "page-op-nothing-yet")),
+        Block::Table(t.s("page-all-calls"), Table::new(&t, super::calls::HEADS, made, "page-op-no-calls-of-order")),
         Block::Time(t.s("page-timeline"), timeline(&staff, &timeline_page.items, &actors), rest),
     ]);
     let page = Thing {

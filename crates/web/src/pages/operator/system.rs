@@ -9,7 +9,7 @@ use kernel::{AccountId, Code, DAY_MS, HOUR_MS, Refusal};
 use market::accounts::Permission;
 use market::audit::{self as log, Search};
 use market::runner;
-use market::views::desk::QUEUE_MAX;
+use market::views::queues::QUEUE_MAX;
 use market::{Clock, SANDBOX_LATEST_MS, Ticking};
 use serde::Deserialize;
 use serde_json::json;
@@ -26,7 +26,7 @@ use crate::problem::{ApiError, ApiResult};
 
 /// What a job does, in words.
 fn job_name(kind: &str, t: &Words) -> String {
-    let key = format!("page-job-{}", kind.replace(['.', '_'], "-"));
+    let key = format!("page-op-job-{}", kind.replace(['.', '_'], "-"));
     let text = t.s(&key);
     if text == key { kind.to_owned() } else { text }
 }
@@ -35,10 +35,10 @@ fn job_row(staff: &Staff, report: &JobReport) -> Vec<Cell> {
     let t = &staff.shell.t;
     let JobReport { job, lease_until, last_error, stuck_at } = report;
     let chip = match (stuck_at, *lease_until > staff.ctx.wall, job.tries) {
-        (Some(_), ..) => Chip { word: t.s("page-job-stuck"), tone: "bad" },
-        (None, true, _) => Chip { word: t.s("page-job-held"), tone: "wait" },
-        (None, false, 0) => Chip { word: t.s("page-job-waits"), tone: "idle" },
-        (None, false, _) => Chip { word: t.s("page-job-again"), tone: "warn" },
+        (Some(_), ..) => Chip { word: t.s("page-op-job-stuck"), tone: "bad" },
+        (None, true, _) => Chip { word: t.s("page-op-job-held"), tone: "wait" },
+        (None, false, 0) => Chip { word: t.s("page-op-job-waits"), tone: "idle" },
+        (None, false, _) => Chip { word: t.s("page-op-job-again"), tone: "warn" },
     };
     let subject = if job.subject.starts_with("dlv_") {
         Cell::Code(format!("/operator/calls/{}", job.subject), job.subject.clone())
@@ -78,24 +78,24 @@ async fn jobs_page(app: &AppState, staff: Staff, filter: OfJobs, page: market::p
         .await?;
     let t = staff.shell.t.clone();
     let rows = reports.iter().map(|report| job_row(&staff, report)).collect();
-    let heads = ["page-job", "page-for", "page-due", "page-tries", "page-last-error", "page-state"];
-    let empty = if stuck_only { "page-no-stuck-jobs" } else { "page-no-jobs" };
+    let heads = ["page-op-job", "page-for", "page-op-due", "page-op-tries", "page-op-last-error", "page-state"];
+    let empty = if stuck_only { "page-op-no-stuck-jobs" } else { "page-op-no-jobs" };
     let table = Table::new(&t, &heads, rows, empty).with_more(more_of("/operator/jobs", &[], next.as_deref()));
     let tab = |href: &str, label: String, on| Tab { href: href.to_owned(), label, on };
     let tabs = vec![
-        tab("/operator/jobs", t.s("page-all-of-them"), !stuck_only),
-        tab("/operator/jobs?state=stuck", t.with("page-stuck-count", stuck.0.to_string()), stuck_only),
+        tab("/operator/jobs", t.s("page-op-all-of-them"), !stuck_only),
+        tab("/operator/jobs?state=stuck", t.with("page-op-stuck-count", stuck.0.to_string()), stuck_only),
     ];
-    let note = next_due.map_or_else(|| t.s("page-nothing-due"), |at| t.with("page-next-due", t.time(at)));
+    let note = next_due.map_or_else(|| t.s("page-op-nothing-due"), |at| t.with("page-op-next-due", t.time(at)));
     let mut acts = Vec::new();
     if staff.may(Permission::OperatorSupport) {
         // The form of each that is stuck: who tries again says which.
         for report in reports.iter().filter(|report| report.stuck_at.is_some() || report.job.tries > 0).take(20) {
             let job = &report.job;
-            let mut act = Act::new(&staff, "retry", "/operator/jobs/retry", "page-retry-job", "")
+            let mut act = Act::new(&staff, "retry", "/operator/jobs/retry", "page-op-retry-job", "")
                 .hide("kind", job.kind.clone())
                 .hide("subject", job.subject.clone());
-            act.button = format!("{}: {} {}", t.s("page-retry-job"), job_name(&job.kind, &t), job.subject);
+            act.button = format!("{}: {} {}", t.s("page-op-retry-job"), job_name(&job.kind, &t), job.subject);
             acts.push(act);
         }
     }
@@ -257,7 +257,7 @@ pub(super) async fn audit(
             Cell::Mono(detail),
         ]
     });
-    let heads = ["page-when", "page-what", "page-on-what", "page-who", "page-account", "page-particulars"];
+    let heads = ["page-when", "page-what", "page-op-on-what", "page-op-who", "page-account", "page-op-particulars"];
     let chosen = [
         ("account", &*filter.account),
         ("thing", &*filter.thing),
@@ -265,19 +265,19 @@ pub(super) async fn audit(
         ("from", &*filter.from),
         ("until", &*filter.until),
     ];
-    let table = Table::new(&t, &heads, rows.collect(), "page-no-audit");
+    let table = Table::new(&t, &heads, rows.collect(), "page-op-no-audit");
     let table = table.with_more(more_of("/operator/audit", &chosen, found.next.as_deref()));
     let words: Vec<_> = ACTIONS.iter().map(|action| (*action, did(action, &t))).collect();
     let wrong = match (account, filter.account.trim()) {
-        (None, given) if !given.is_empty() => t.s("page-no-such-id"),
+        (None, given) if !given.is_empty() => t.s("page-op-no-such-id"),
         _ => String::new(),
     };
     let filters = vec![
-        Filter::Seek { name: "thing", label: t.s("page-seek-thing"), value: filter.thing },
-        Filter::Seek { name: "account", label: t.s("page-seek-account-id"), value: filter.account },
+        Filter::Seek { name: "thing", label: t.s("page-op-seek-thing"), value: filter.thing },
+        Filter::Seek { name: "account", label: t.s("page-op-seek-account-id"), value: filter.account },
         Filter::of_words(&t, "action", "page-what", &words, &filter.action),
-        Filter::Day { name: "from", label: t.s("page-from-day"), value: filter.from },
-        Filter::Day { name: "until", label: t.s("page-until-day"), value: filter.until },
+        Filter::Day { name: "from", label: t.s("page-op-from-day"), value: filter.from },
+        Filter::Day { name: "until", label: t.s("page-op-until-day"), value: filter.until },
     ];
     Ok(shown(StatusCode::OK, List { wrong, filters, ..List::new(staff, "page-audit", "/operator/audit", table) }))
 }
@@ -296,12 +296,12 @@ async fn clock_page(app: &AppState, staff: Staff, moved: Moved) -> ApiResult<Res
     let t = staff.shell.t.clone();
     let mut blocks = Vec::new();
     if let (Some(jobs), Some(events)) = (moved.jobs, moved.events) {
-        let said = format!("{} {}", t.with("page-moved-jobs", jobs.to_string()), t.with("page-moved-events", events.to_string()));
+        let said = format!("{} {}", t.with("page-op-moved-jobs", jobs.to_string()), t.with("page-op-moved-events", events.to_string()));
         blocks.push(Block::Say("ok", said));
     }
     let mut chips = Vec::new();
     if *app.market().clock() == Clock::Wall {
-        blocks.push(Block::Say("warn", t.s("page-clock-real")));
+        blocks.push(Block::Say("warn", t.s("page-op-clock-real")));
     } else {
         let (clock, wall) = (*app.market().clock(), staff.ctx.wall);
         let report = app.read(async move |tx: &mut Tx| clock.report(tx, wall).await).await?;
@@ -314,25 +314,25 @@ async fn clock_page(app: &AppState, staff: Staff, moved: Moved) -> ApiResult<Res
                 Ok((moves, actors))
             })
             .await?;
-        let manner = if report.ticking { "page-clock-ticks" } else { "page-clock-stands" };
+        let manner = if report.ticking { "page-op-clock-ticks" } else { "page-op-clock-stands" };
         chips.push(Chip { word: t.s(manner), tone: if report.ticking { "ok" } else { "idle" } });
-        blocks.push(Block::Facts(String::new(), vec![staff.fact("page-market-time", Cell::Text(t.time(report.now)))]));
+        blocks.push(Block::Facts(String::new(), vec![staff.fact("page-op-market-time", Cell::Text(t.time(report.now)))]));
         let unit = |value: &str, key: &str| Choice { value: value.to_owned(), label: t.s(key), on: staff.filled("advance").value("unit") == value };
-        let units = vec![unit("days", "page-days"), unit("hours", "page-hours")];
-        let mut advance = Act::new(&staff, "advance", "/operator/clock/advance", "page-advance", "page-advance-what")
-            .line(&t, "count", "page-advance-by", "page-advance-hint", 6)
-            .entry(Entry::Choose { name: "unit", label: t.s("page-unit"), choices: units })
+        let units = vec![unit("days", "page-op-days"), unit("hours", "page-op-hours")];
+        let mut advance = Act::new(&staff, "advance", "/operator/clock/advance", "page-op-advance", "page-op-advance-what")
+            .line(&t, "count", "page-op-advance-by", "page-op-advance-hint", 6)
+            .entry(Entry::Choose { name: "unit", label: t.s("page-op-unit"), choices: units })
             .main();
         if !advance.filled.is_refused() {
             advance.filled = advance.filled.with("count", "1");
         }
         blocks.push(Block::Act(advance));
-        let to = Act::new(&staff, "to", "/operator/clock/advance", "page-advance-to", "page-advance-to-what");
-        blocks.push(Block::Act(to.line(&t, "day", "page-day", "page-day-hint", 10).hide("unit", "to")));
+        let to = Act::new(&staff, "to", "/operator/clock/advance", "page-op-advance-to", "page-op-advance-to-what");
+        blocks.push(Block::Act(to.line(&t, "day", "page-op-day", "page-op-day-hint", 10).hide("unit", "to")));
         let (button, what, ticking) = if report.ticking {
-            ("page-clock-stop", "page-clock-stop-what", "stands")
+            ("page-op-clock-stop", "page-op-clock-stop-what", "stands")
         } else {
-            ("page-clock-start", "page-clock-start-what", "ticks")
+            ("page-op-clock-start", "page-op-clock-start-what", "ticks")
         };
         blocks.push(Block::Act(Act::new(&staff, "ticking", "/operator/clock", button, what).hide("ticking", ticking)));
         let rows = moves.iter().map(|entry| {
@@ -340,13 +340,13 @@ async fn clock_page(app: &AppState, staff: Staff, moved: Moved) -> ApiResult<Res
             let said = moved.map_or_else(String::new, |(from, to)| format!("{} → {}", t.time(from), t.time(to)));
             vec![staff.at(entry.at), Cell::Text(did(&entry.action, &t)), Cell::Text(said), Cell::Text(actors.of(&entry.actor, &t))]
         });
-        let heads = ["page-when", "page-what", "page-particulars", "page-who"];
-        blocks.push(Block::Table(t.s("page-clock-moves"), Table::new(&t, &heads, rows.collect(), "page-no-clock-moves")));
+        let heads = ["page-when", "page-what", "page-op-particulars", "page-op-who"];
+        blocks.push(Block::Table(t.s("page-op-clock-moves"), Table::new(&t, &heads, rows.collect(), "page-op-no-clock-moves")));
     }
     let page = Thing {
         title: t.s("page-clock"),
         up: (String::new(), String::new()),
-        under: t.s("page-clock-what"),
+        under: t.s("page-op-clock-what"),
         chips,
         blocks,
         shell: staff.shell.clone(),

@@ -396,8 +396,8 @@ impl Actors {
     pub(super) fn of(&self, label: &str, t: &Words) -> String {
         match self.0.get(label) {
             Some(name) => name.clone(),
-            None if label.starts_with("system:") => t.s("page-actor-system"),
-            None if label == "console" => t.s("page-actor-console"),
+            None if label.starts_with("system:") => t.s("page-op-actor-system"),
+            None if label == "console" => t.s("page-op-actor-console"),
             None => label.to_owned(),
         }
     }
