@@ -92,7 +92,10 @@ const HOT: &[(&str, &str)] = &[
     ("FROM audit WHERE subject = $1 AND thread IS NULL", "SEARCH audit USING INDEX audit_subject (subject=? AND id>? AND id<?)"),
     ("FROM audit WHERE action = $1 AND thread IS NULL", "SEARCH audit USING INDEX audit_action (action=? AND id>? AND id<?)"),
     ("FROM audit WHERE thread = $1 AND id >= $2", "SEARCH audit USING INDEX audit_thread (thread=? AND id>? AND id<?)"),
-    ("SELECT number FROM orders WHERE state = 'pending_review' AND number <", "SEARCH orders USING COVERING INDEX orders_to_review (number<?)"),
+    (
+        "SELECT number FROM orders WHERE state = 'pending_review' AND number <",
+        "SEARCH orders USING COVERING INDEX orders_to_review (number<?)",
+    ),
     ("SELECT number FROM orders WHERE state = 'failed' AND number <", "SEARCH orders USING COVERING INDEX orders_failed (number<?)"),
     ("FROM deliveries WHERE state = 'gave_up' AND id <", "SEARCH deliveries USING INDEX deliveries_given_up (id<?)"),
     ("FROM audit WHERE account_id = $1 AND id <", "SEARCH audit USING INDEX audit_account (account_id=? AND id<?)"),

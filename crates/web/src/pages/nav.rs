@@ -20,7 +20,9 @@ type Item = (&'static str, &'static str, Permission);
 /// A heading's key (none for what stands first) and its pages.
 type Group = (&'static str, &'static [Item]);
 
-use Permission::{BuyerManage, BuyerPurchase, BuyerView, OperatorAdmin, OperatorFinance, OperatorView, SellerDevelop, SellerFinance, SellerView};
+use Permission::{
+    BuyerManage, BuyerPurchase, BuyerView, OperatorAdmin, OperatorFinance, OperatorView, SellerDevelop, SellerFinance, SellerView,
+};
 
 const BUYER: &[Group] = &[
     ("", &[("/buyer", "page-overview", BuyerView)]),

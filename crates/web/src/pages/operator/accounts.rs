@@ -88,7 +88,8 @@ pub(super) async fn account(
         staff.fact("page-subscriptions", Cell::link(format!("/operator/subscriptions?buyer={id}"), t.s("page-op-show"))),
         staff.fact("page-audit", Cell::link(format!("/operator/audit?account={id}"), t.s("page-op-show"))),
     ];
-    let tile = |label: &str, minor: i64, href: String| Tile { label: t.s(label), value: staff.money(minor, currency), href, ..Tile::default() };
+    let tile =
+        |label: &str, minor: i64, href: String| Tile { label: t.s(label), value: staff.money(minor, currency), href, ..Tile::default() };
     let book = |kind: &str| format!("/operator/ledger?book={kind}:{id}");
     let mut tiles = vec![tile("page-balance", balance, book("buyer"))];
     let mut all = facts;
@@ -146,7 +147,8 @@ pub(super) async fn account(
     Ok(shown(StatusCode::OK, page))
 }
 
-const DEPOSIT_HEADS: &[&str] = &["page-when", "page-account", "page-amount", "page-op-bank-reference", "page-op-note", "page-op-recorded-by"];
+const DEPOSIT_HEADS: &[&str] =
+    &["page-when", "page-account", "page-amount", "page-op-bank-reference", "page-op-note", "page-op-recorded-by"];
 
 fn deposit_row(staff: &Staff, deposit: &Deposit, titles: &Titles, actors: &Actors) -> Vec<Cell> {
     vec![
@@ -248,4 +250,3 @@ pub(super) async fn record(State(app): State<AppState>, member: Member<operator:
         }
     }
 }
-

@@ -93,11 +93,7 @@ pub(super) async fn orders(
     Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-op-all-orders", "/operator/orders", table) }))
 }
 
-pub(super) async fn refunds(
-    State(app): State<AppState>,
-    member: Member<operator::View>,
-    Paging(page): Paging,
-) -> ApiResult<Response> {
+pub(super) async fn refunds(State(app): State<AppState>, member: Member<operator::View>, Paging(page): Paging) -> ApiResult<Response> {
     let staff = Staff::from(member);
     let (found, titles) = read(&app, Some(OrderState::PendingReview), page).await?;
     let t = staff.shell.t.clone();
@@ -168,7 +164,8 @@ async fn order_page(app: &AppState, staff: Staff, number: String) -> ApiResult<R
     let lines = order.lines.iter().map(|line| {
         let names = &line.item.names;
         let variant = format!("{} · {}", names.edition.pick(t.locale), names.sku.pick(t.locale));
-        let subscription = line.subscription_id.map_or(Cell::Empty, |id| Cell::Code(format!("/operator/subscriptions/{id}"), id.to_string()));
+        let subscription =
+            line.subscription_id.map_or(Cell::Empty, |id| Cell::Code(format!("/operator/subscriptions/{id}"), id.to_string()));
         vec![
             Cell::Two(names.product.pick(t.locale).to_owned(), variant),
             Cell::Text(t.period(line.period)),
@@ -214,8 +211,15 @@ fn close_reason(word: &str, t: &Words) -> String {
 fn acts(staff: &Staff, order: &Order) -> Vec<Act> {
     let (t, number) = (&staff.shell.t, &order.number);
     if order.state == OrderState::PendingReview {
-        let approve = Act::new(staff, "approve", format!("/operator/refunds/{number}/approve"), "page-op-approve-refund", "page-op-approve-refund-what");
-        let refuse = Act::new(staff, "refuse", format!("/operator/refunds/{number}/refuse"), "page-op-refuse-refund", "page-op-refuse-refund-what");
+        let approve = Act::new(
+            staff,
+            "approve",
+            format!("/operator/refunds/{number}/approve"),
+            "page-op-approve-refund",
+            "page-op-approve-refund-what",
+        );
+        let refuse =
+            Act::new(staff, "refuse", format!("/operator/refunds/{number}/refuse"), "page-op-refuse-refund", "page-op-refuse-refund-what");
         return vec![approve.sure(t, "page-op-approve-refund-sure"), refuse.reason(t, "page-op-reason-read-by-buyer")];
     }
     let is_unconfirmed = order.kind == OrderKind::Renew

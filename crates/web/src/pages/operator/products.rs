@@ -9,7 +9,9 @@ use market::accounts::Permission;
 use market::catalog::{self, By, EditionContent, ListingState, ProductContent, ProductState, Review, SkuContent, SubmissionKind, Texts};
 use serde::Deserialize;
 
-use super::view::{Act, Actors, Block, Cell, Fields, Filter, List, Pair, Staff, TONES, Table, Thing, Titles, be_sure, chip, shown, timeline};
+use super::view::{
+    Act, Actors, Block, Cell, Fields, Filter, List, Pair, Staff, TONES, Table, Thing, Titles, be_sure, chip, shown, timeline,
+};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment};
@@ -19,11 +21,7 @@ use crate::pages::parts::{Chip, Tab, more, more_of};
 use crate::pages::shell::{Member, Words};
 use crate::problem::ApiResult;
 
-pub(super) async fn submissions(
-    State(app): State<AppState>,
-    member: Member<operator::View>,
-    Paging(page): Paging,
-) -> ApiResult<Response> {
+pub(super) async fn submissions(State(app): State<AppState>, member: Member<operator::View>, Paging(page): Paging) -> ApiResult<Response> {
     let staff = Staff::from(member);
     let ctx = staff.act();
     let (found, titles) = app
@@ -166,7 +164,10 @@ async fn submission_page(app: &AppState, staff: Staff, id: ListingId) -> ApiResu
     let pairs = compare(&t, currency, before, &review.content);
     let changed = pairs.iter().filter(|pair| pair.differs()).count();
     let mut facts = vec![
-        staff.fact("page-op-product", Cell::link(format!("/operator/products/{}", review.item.product_id), review.item.names.pick(t.locale))),
+        staff.fact(
+            "page-op-product",
+            Cell::link(format!("/operator/products/{}", review.item.product_id), review.item.names.pick(t.locale)),
+        ),
         staff.fact("page-op-seller", titles.seller(review.item.seller_id)),
         staff.fact("page-op-submission-kind", Cell::Text(kind(review.item.kind, &t))),
         staff.fact("page-op-revision", Cell::Num(review.item.revision.to_string())),
@@ -255,8 +256,7 @@ pub(super) async fn products(
     let flagged = filter.flagged == "yes";
     let (found, titles) = app
         .read(async move |tx: &mut Tx| {
-            let found =
-                if flagged { catalog::list_flagged(tx, &page).await? } else { catalog::list_all(tx, wanted, &page).await? };
+            let found = if flagged { catalog::list_flagged(tx, &page).await? } else { catalog::list_all(tx, wanted, &page).await? };
             let titles = Titles::read(tx, found.items.iter().map(|product| product.seller_id)).await?;
             Ok((found, titles))
         })

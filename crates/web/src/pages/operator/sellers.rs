@@ -31,11 +31,7 @@ fn row(staff: &Staff, seller: &Seller, place: &str) -> Vec<Cell> {
     ]
 }
 
-pub(super) async fn applications(
-    State(app): State<AppState>,
-    member: Member<operator::View>,
-    Paging(page): Paging,
-) -> ApiResult<Response> {
+pub(super) async fn applications(State(app): State<AppState>, member: Member<operator::View>, Paging(page): Paging) -> ApiResult<Response> {
     let staff = Staff::from(member);
     let found = app.read(async move |tx: &mut Tx| domain::list(tx, Some(SellerState::Applied), &page).await).await?;
     let rows = found.items.iter().map(|seller| row(&staff, seller, "applications")).collect();
@@ -202,9 +198,17 @@ async fn seller_page(app: &AppState, staff: Staff, id: AccountId, shown_account:
     blocks.extend([
         Block::Table(
             t.s("page-addresses"),
-            Table::new(&t, &["page-op-address", "page-op-made", "page-op-health", "page-state"], addresses.collect(), "page-op-no-addresses"),
+            Table::new(
+                &t,
+                &["page-op-address", "page-op-made", "page-op-health", "page-state"],
+                addresses.collect(),
+                "page-op-no-addresses",
+            ),
         ),
-        Block::Table(t.s("page-op-keys"), Table::new(&t, &["page-op-key", "page-op-made", "page-state"], keys.collect(), "page-op-no-keys")),
+        Block::Table(
+            t.s("page-op-keys"),
+            Table::new(&t, &["page-op-key", "page-op-made", "page-state"], keys.collect(), "page-op-no-keys"),
+        ),
         Block::Table(
             t.s("page-op-failing-calls"),
             Table::new(&t, super::calls::HEADS, failing, "page-op-no-failing-calls")
@@ -252,4 +256,3 @@ pub(super) async fn bank(
         Err(error) => seller_page(&app, staff.refuse("bank", filled, error)?, id, None).await,
     }
 }
-

@@ -72,7 +72,11 @@ fn bounds(number: &Number, currency: Currency, t: &Words) -> String {
         _ => to_type(number, &Value::Whole(bound), currency),
     };
     let how = t.s(&format!("page-op-typed-{}", number.measure.word()));
-    if matches!(number.measure, Measure::Dates | Measure::FeeSteps) { how } else { format!("{how} {}–{}", one(number.min), one(number.max)) }
+    if matches!(number.measure, Measure::Dates | Measure::FeeSteps) {
+        how
+    } else {
+        format!("{how} {}–{}", one(number.min), one(number.max))
+    }
 }
 
 /// Hundredths of a percent from what people type: `5`, `5.25`, `5 %`.
@@ -93,9 +97,7 @@ fn typed(number: &Number, text: &str, currency: Currency) -> Result<Value, Refus
     match number.measure {
         Measure::Rate => typed_percent(text).map(Value::Whole).ok_or_else(|| refused("percent")),
         Measure::Money => typed_money("value", text, currency).map(Value::Whole),
-        Measure::DaysBefore => {
-            parts().map(str::parse).collect::<Result<Vec<i64>, _>>().map(Value::Days).map_err(|_| refused("number"))
-        }
+        Measure::DaysBefore => parts().map(str::parse).collect::<Result<Vec<i64>, _>>().map(Value::Days).map_err(|_| refused("number")),
         Measure::Dates => Ok(Value::Dates(parts().map(str::to_owned).collect())),
         Measure::FeeSteps => {
             let step = |line: &str| {
@@ -222,7 +224,8 @@ async fn setting_page(app: &AppState, staff: Staff, key: &str, page: PageRequest
             blocks.push(Block::Say("warn", t.with("page-op-changed-meanwhile", pair.before)));
         }
         let path = format!("/operator/settings/{}", number.key);
-        let mut set = Act::new(&staff, "set", &*path, "page-op-set-number", "page-op-set-number-what").hide("version", version.to_string()).main();
+        let mut set =
+            Act::new(&staff, "set", &*path, "page-op-set-number", "page-op-set-number-what").hide("version", version.to_string()).main();
         let hint = bounds(number, currency, &t);
         let lines = matches!(number.measure, Measure::Dates | Measure::FeeSteps);
         set = if lines {
@@ -353,7 +356,9 @@ mod tests {
 
     #[test]
     fn percent_and_steps_are_read_as_people_type_them() {
-        for (text, bp) in [("5", Some(500)), ("5.25 %", Some(525)), ("0.5％", Some(50)), ("", None), ("5.123", None), ("-1", None), ("x", None)] {
+        for (text, bp) in
+            [("5", Some(500)), ("5.25 %", Some(525)), ("0.5％", Some(50)), ("", None), ("5.123", None), ("-1", None), ("x", None)]
+        {
             assert_eq!(typed_percent(text), bp, "{text}");
         }
         let steps = site::named("fee_steps").unwrap();

@@ -70,8 +70,13 @@ async fn statements_page(app: &AppState, staff: Staff, filter: OfStatements, pag
     let table = table.with_more(more_of("/operator/statements", &chosen, found.next.as_deref()));
     let words: Vec<_> = StatementState::ALL.iter().map(|state| (state.word(), t.state(state.word()))).collect();
     let last = Month::of(staff.ctx.now, &market.edition().zone).previous();
-    let mut run = Act::new(&staff, "run", "/operator/statements", "page-op-run-settlement", "page-op-run-settlement-what")
-        .line(&t, "month", "page-op-month", "page-op-month-hint", 7);
+    let mut run = Act::new(&staff, "run", "/operator/statements", "page-op-run-settlement", "page-op-run-settlement-what").line(
+        &t,
+        "month",
+        "page-op-month",
+        "page-op-month-hint",
+        7,
+    );
     if !run.filled.is_refused() {
         run.filled = run.filled.with("month", readable(last));
     }
@@ -105,9 +110,7 @@ pub(super) async fn run(State(app): State<AppState>, member: Member<operator::Fi
     };
     match act.await {
         Ok(month) => Ok(go_to_done(&format!("/operator/statements?month={}", readable(month)), "settled").into_response()),
-        Err(error) => {
-            statements_page(&app, staff.refuse("run", filled, error)?, OfStatements::default(), PageRequest::default()).await
-        }
+        Err(error) => statements_page(&app, staff.refuse("run", filled, error)?, OfStatements::default(), PageRequest::default()).await,
     }
 }
 
@@ -154,9 +157,10 @@ async fn statement_page(app: &AppState, staff: Staff, id: StatementId, page: Pag
             Cell::order(&line.order_number),
             staff.at(line.effective_at),
             money(line.amount_minor),
-            Cell::Two(percent(line.fee_bp - line.reduction_bp), if line.reduction_bp == 0 { String::new() } else {
-                t.with("page-op-reduced-by", percent(line.reduction_bp))
-            }),
+            Cell::Two(
+                percent(line.fee_bp - line.reduction_bp),
+                if line.reduction_bp == 0 { String::new() } else { t.with("page-op-reduced-by", percent(line.reduction_bp)) },
+            ),
             money(line.fee_minor),
             money(line.net_minor),
         ]
@@ -168,10 +172,11 @@ async fn statement_page(app: &AppState, staff: Staff, id: StatementId, page: Pag
         Block::Table(t.s("page-op-how-made"), Table::new(&t, &["page-what", "page-amount"], sum, "page-op-nothing-yet")),
     ];
     if statement.state == StatementState::Payable {
-        let payout = Act::new(&staff, "payout", format!("/operator/statements/{id}/payout"), "page-op-record-payout", "page-op-record-payout-what")
-            .line(&t, "bank_reference", "page-op-bank-reference", "page-op-bank-reference-hint", 64)
-            .hide("key", new_key(&staff.ctx))
-            .main();
+        let payout =
+            Act::new(&staff, "payout", format!("/operator/statements/{id}/payout"), "page-op-record-payout", "page-op-record-payout-what")
+                .line(&t, "bank_reference", "page-op-bank-reference", "page-op-bank-reference-hint", 64)
+                .hide("key", new_key(&staff.ctx))
+                .main();
         blocks.push(Block::Act(payout));
     }
     let table = Table::new(&t, &heads, rows.collect(), "page-op-nothing-yet");
@@ -206,9 +211,8 @@ pub(super) async fn payout(
     let (staff, filled) = (Staff::from(member), Filled::of(form.fields.clone()));
     let (ctx, reference) = (staff.act(), filled.trimmed("bank_reference").to_owned());
     let key = form.key(staff.principal.account, filled.value("key"))?;
-    let record = async move |tx: &mut Tx| {
-        once(tx, &ctx, &key, async |tx: &mut Tx| domain::record_payout(tx, &ctx, id, &reference).await).await
-    };
+    let record =
+        async move |tx: &mut Tx| once(tx, &ctx, &key, async |tx: &mut Tx| domain::record_payout(tx, &ctx, id, &reference).await).await;
     match app.write(record).await {
         Ok(_) => Ok(go_to_done(&format!("/operator/statements/{id}"), "paid-out").into_response()),
         Err(error) => {

@@ -168,8 +168,7 @@ async fn subscription_page(app: &AppState, staff: Staff, id: SubscriptionId, pag
             Cell::Chip(chip(&t, line.state.word(), TONES)),
         ]
     });
-    let line_heads =
-        ["page-order", "page-how-long", "page-quantity", "page-amount", "page-op-begun", "page-ends", "page-state"];
+    let line_heads = ["page-order", "page-how-long", "page-quantity", "page-amount", "page-op-begun", "page-ends", "page-state"];
     let made = made.iter().map(|call| super::calls::row(&staff, call, &titles)).collect();
     let rest = more(&format!("/operator/subscriptions/{id}"), timeline_page.next.as_deref());
     blocks.extend([

@@ -317,7 +317,11 @@ async fn clock_page(app: &AppState, staff: Staff, moved: Moved) -> ApiResult<Res
         let manner = if report.ticking { "page-op-clock-ticks" } else { "page-op-clock-stands" };
         chips.push(Chip { word: t.s(manner), tone: if report.ticking { "ok" } else { "idle" } });
         blocks.push(Block::Facts(String::new(), vec![staff.fact("page-op-market-time", Cell::Text(t.time(report.now)))]));
-        let unit = |value: &str, key: &str| Choice { value: value.to_owned(), label: t.s(key), on: staff.filled("advance").value("unit") == value };
+        let unit = |value: &str, key: &str| Choice {
+            value: value.to_owned(),
+            label: t.s(key),
+            on: staff.filled("advance").value("unit") == value,
+        };
         let units = vec![unit("days", "page-op-days"), unit("hours", "page-op-hours")];
         let mut advance = Act::new(&staff, "advance", "/operator/clock/advance", "page-op-advance", "page-op-advance-what")
             .line(&t, "count", "page-op-advance-by", "page-op-advance-hint", 6)

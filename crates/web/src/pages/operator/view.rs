@@ -91,11 +91,26 @@ impl Table {
 /// A choice above a list.
 #[derive(Clone, Debug)]
 pub(super) enum Filter {
-    Choose { name: &'static str, label: String, choices: Vec<Choice> },
-    Seek { name: &'static str, label: String, value: String },
-    Day { name: &'static str, label: String, value: String },
+    Choose {
+        name: &'static str,
+        label: String,
+        choices: Vec<Choice>,
+    },
+    Seek {
+        name: &'static str,
+        label: String,
+        value: String,
+    },
+    Day {
+        name: &'static str,
+        label: String,
+        value: String,
+    },
     /// Goes along unseen.
-    Keep { name: &'static str, value: String },
+    Keep {
+        name: &'static str,
+        value: String,
+    },
 }
 
 impl Filter {
