@@ -170,7 +170,7 @@ macro_rules! number {
         (
             |it| Value::Dates(it.$field.holidays().collect()),
             |it, value| {
-                it.$field = calendar(value.dates()?, it.$field.worked_weekends().collect())?;
+                it.$field = calendar(&value.dates()?, &it.$field.worked_weekends().collect::<Vec<_>>())?;
                 Some(())
             },
         )
@@ -179,7 +179,7 @@ macro_rules! number {
         (
             |it| Value::Dates(it.$field.worked_weekends().collect()),
             |it, value| {
-                it.$field = calendar(it.$field.holidays().collect(), value.dates()?)?;
+                it.$field = calendar(&it.$field.holidays().collect::<Vec<_>>(), &value.dates()?)?;
                 Some(())
             },
         )
@@ -230,7 +230,7 @@ numbers! {
     "worked_weekends" Calendar Dates 0..=0, worked_weekends working_days;
 }
 
-fn calendar(holidays: Vec<String>, worked_weekends: Vec<String>) -> Option<WorkingDays> {
+fn calendar(holidays: &[String], worked_weekends: &[String]) -> Option<WorkingDays> {
     WorkingDays::new(holidays.iter().map(String::as_str), worked_weekends.iter().map(String::as_str)).ok()
 }
 
@@ -287,7 +287,7 @@ impl Number {
                 if each_once.len() != dates.len() {
                     return Err(refused("unique"));
                 }
-                if calendar(dates, Vec::new()).is_some() { Ok(()) } else { Err(refused("date")) }
+                if calendar(&dates, &[]).is_some() { Ok(()) } else { Err(refused("date")) }
             }
             _ => match value.whole() {
                 Some(number) if in_bounds(number) => Ok(()),

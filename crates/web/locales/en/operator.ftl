@@ -1,7 +1,7 @@
 # What the operator’s console says.
 
 page-op-actor-console = The command line
-page-op-actor-system = The marketplace itself
+page-op-actor-system = Marketplace
 page-op-address = Address
 page-op-advance = Move the clock forward
 page-op-advance-by = By how much
@@ -50,7 +50,7 @@ page-op-clock-stop = Stop it
 page-op-clock-stop-what = It stands until somebody moves it.
 page-op-clock-ticks = Ticks
 page-op-clock-what = The clock of this sandbox: months pass in moments.
-page-op-close-reason = Why closed
+page-op-close-reason = Why
 page-op-closed = Closed
 page-op-company = Company
 page-op-configured = Configured
@@ -294,7 +294,6 @@ page-op-submitted-now = Submitted
 page-op-subscription = Subscription
 page-op-support-email = Support by e-mail
 page-op-support-phone = Support by phone
-page-op-table = Table
 page-op-tax-kind = Tax
 page-op-tax-kind-service = Services
 page-op-tax-kind-software = Software

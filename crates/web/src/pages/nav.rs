@@ -71,7 +71,7 @@ const OPERATOR: &[Group] = &[
             ("/operator/products", "page-products", OperatorView),
             ("/operator/sellers", "page-sellers", OperatorView),
             ("/operator/accounts", "page-accounts", OperatorView),
-            ("/operator/orders", "page-orders", OperatorView),
+            ("/operator/orders", "page-op-all-orders", OperatorView),
             ("/operator/subscriptions", "page-subscriptions", OperatorView),
             ("/operator/calls", "page-all-calls", OperatorView),
         ],

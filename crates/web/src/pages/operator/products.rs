@@ -183,7 +183,14 @@ async fn submission_page(app: &AppState, staff: Staff, id: ListingId) -> ApiResu
     if before.is_some() {
         blocks.push(Block::Say("ok", t.with("page-op-fields-changed", changed.to_string())));
     }
-    blocks.push(Block::Compare(t.s("page-op-what-was-submitted"), pairs));
+    blocks.push(if before.is_some() {
+        Block::Compare(t.s("page-op-what-was-submitted"), pairs)
+    } else {
+        // Nothing of it was sold before: there is nothing to mark.
+        let rows = pairs.into_iter().map(|pair| vec![Cell::Text(pair.label), Cell::Text(pair.after)]).collect();
+        let heads = ["page-op-field", "page-op-submitted-now"];
+        Block::Table(t.s("page-op-what-was-submitted"), Table::new(&t, &heads, rows, "page-op-nothing-yet"))
+    });
     if is_open && staff.may(Permission::OperatorReview) {
         let path = |act: &str| format!("/operator/listings/{id}/{act}");
         blocks.push(Block::Act(Act::new(&staff, "approve", path("approve"), "page-op-approve", "page-op-approve-product-what").main()));

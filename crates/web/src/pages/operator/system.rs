@@ -201,6 +201,16 @@ pub(super) struct OfAudit {
     until: String,
 }
 
+/// The particulars of an act: what each is, and its value, a line for each.
+fn particulars(detail: &serde_json::Value) -> String {
+    let Some(map) = detail.as_object() else { return String::new() };
+    let line = |(name, value): (&String, &serde_json::Value)| {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!("{}: {value}", name.replace('_', " "))
+    };
+    map.iter().filter(|(_, value)| !value.is_null()).map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// Where a thing of the audit is looked at.
 fn thing_cell(thing: &str) -> Cell {
     let place = match thing {
@@ -244,17 +254,13 @@ pub(super) async fn audit(
         })
         .await?;
     let rows = found.items.iter().map(|entry| {
-        let detail = match &entry.detail {
-            serde_json::Value::Object(map) if map.is_empty() => String::new(),
-            detail => detail.to_string(),
-        };
         vec![
             staff.at(entry.at),
-            Cell::Two(did(&entry.action, &t), entry.action.clone()),
+            Cell::Text(did(&entry.action, &t)),
             thing_cell(&entry.subject),
             Cell::Text(actors.of(&entry.actor, &t)),
             entry.account_id.map_or(Cell::Empty, |id| titles.account(id)),
-            Cell::Mono(detail),
+            Cell::Text(particulars(&entry.detail)),
         ]
     });
     let heads = ["page-when", "page-what", "page-op-on-what", "page-op-who", "page-account", "page-op-particulars"];
