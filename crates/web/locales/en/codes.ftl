@@ -170,6 +170,13 @@ statement-state = The statement's state does not allow this
 settlement-too-early = It is too early to settle this month
     .detail = It can be settled from { $earliest } on.
 
+## Debugging
+
+debug-not-passed = Only what passed can be kept as a test case
+    .detail = Put right what was found, send the request again, and save the try that passes.
+case-name-taken = There is a test case of this name already
+    .detail = The production address has a test case of this name. Choose another name, or delete the old one first.
+
 ## Rules of fields
 
 rule-length = must have { $min } to { $max } characters
@@ -195,6 +202,7 @@ rule-bank_account = must be a bank account number of letters and digits
 rule-confirm = must repeat the id of what is to be retired for good
 rule-alone = must not be sent together with the other way to say it
 rule-one-seller = must all be of one seller; place an order for each seller
+rule-compact_time = must be a UTC time of 14 digits such as 20270101000000
 
 ## Words for states
 

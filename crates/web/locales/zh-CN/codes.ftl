@@ -170,6 +170,13 @@ statement-state = 对账单当前状态不允许此操作
 settlement-too-early = 尚未到该月的结算日
     .detail = 最早可于 { $earliest } 结算。
 
+## 接口调试
+
+debug-not-passed = 只有通过的调试才能保存为用例
+    .detail = 请先修正发现的问题并重新发送，调试通过后再保存。
+case-name-taken = 已有同名的调测用例
+    .detail = 该生产地址下已有同名用例。请换一个名称，或先删除原有用例。
+
 ## 字段规则
 
 rule-length = 长度须为 { $min } 至 { $max } 个字符
@@ -195,6 +202,7 @@ rule-bank_account = 须为由字母和数字组成的银行账号
 rule-confirm = 须再次填写要永久下架的对象的 ID
 rule-alone = 不能与另一种写法同时使用
 rule-one-seller = 须属于同一商家，请按商家分别下单
+rule-compact_time = 须为 14 位的 UTC 时间，例如 20270101000000
 
 ## 状态
 
