@@ -45,3 +45,7 @@ CREATE TABLE debug_cases (
 );
 CREATE INDEX debug_cases_of_seller ON debug_cases (seller_id, id);
 CREATE UNIQUE INDEX debug_case_name_unique ON debug_cases (address_id, name);
+
+-- What needs a seller today: calls that failed and are tried again, and those that were given up.
+CREATE INDEX deliveries_retried ON deliveries (seller_id) WHERE state = 'waiting' AND attempts > 0;
+CREATE INDEX deliveries_gave_up ON deliveries (seller_id, ended_at) WHERE state = 'gave_up';

@@ -499,6 +499,18 @@ pub async fn replay(market: &Market, ctx: &Ctx, seller: AccountId, id: DeliveryI
         .await
 }
 
+/// When a call that is still to be done is given up at the latest, market ms UTC: after its first attempt. None before that.
+#[must_use]
+pub fn gives_up_at(call: &Call) -> Option<i64> {
+    let plan = wire::koogallery_v2::schedule(state::activity(call.scene));
+    let within_ms = match call.state {
+        CallState::Waiting => plan.give_up_after_ms(),
+        CallState::Polling => plan.poll_window_ms,
+        CallState::Queued | CallState::Done | CallState::GaveUp | CallState::Withdrawn => return None,
+    };
+    call.started_at.map(|first| first + within_ms)
+}
+
 /// A request that was tried out, and what came of it.
 #[derive(Clone, Debug)]
 pub(crate) struct TriedOut {

@@ -10,6 +10,7 @@ mod journeys;
 mod ledger;
 mod opening;
 mod sellers;
+mod selling;
 mod settlement;
 mod statements;
 mod support;
