@@ -1,8 +1,9 @@
-//! What buyers do by the API and by pages alike, each once under a key: a door and a page take it from the request in their own way, and hand
-//! it on here. Each gives the order, as it is kept under the key.
+//! What the API and the pages do alike: a door and a page take it from the request in their own way, and hand it on here. What buyers do is
+//! done once under a key, and gives the order as it is kept under the key.
 
 use db::Tx;
-use kernel::{AccountId, Ctx, SubscriptionId};
+use kernel::{AccountId, Ctx, SkuId, SubscriptionId, UserId};
+use market::accounts::{self, Principal};
 use market::idempotency::IdempotencyKey;
 use market::orders::{self, PurchaseItem, RenewalInput};
 use market::refunds;
@@ -65,6 +66,23 @@ pub(crate) async fn renew(
     app.write(renew).await
 }
 
+/// Places a change to another SKU and quantity.
+pub(crate) async fn change(
+    app: &AppState,
+    act: Act,
+    id: SubscriptionId,
+    to: (SkuId, i64),
+    expected_total_minor: Option<i64>,
+) -> ApiResult<Value> {
+    let (Act { buyer, ctx, key }, market, (sku, quantity)) = (act, app.market().clone(), to);
+    let change = async move |tx: &mut Tx| {
+        let place =
+            async |tx: &mut Tx| orders::place_change(tx, &ctx, market.edition(), buyer, id, sku, quantity, expected_total_minor).await;
+        once(tx, &ctx, &key, place).await
+    };
+    app.write(change).await
+}
+
 /// Returns a subscription without a reason.
 pub(crate) async fn give_back(app: &AppState, act: Act, id: SubscriptionId) -> ApiResult<Value> {
     let (Act { buyer, ctx, key }, market) = (act, app.market().clone());
@@ -72,4 +90,21 @@ pub(crate) async fn give_back(app: &AppState, act: Act, id: SubscriptionId) -> A
         once(tx, &ctx, &key, async |tx: &mut Tx| refunds::refund_subscription(tx, &ctx, market.edition(), buyer, id).await).await
     };
     app.write(refund).await
+}
+
+/// Does `act` to a person of the manager's account, if the manager may take all their roles: who manages one side must not come by the
+/// powers of another through the people who have them.
+pub(crate) async fn manage<T: Send + 'static>(
+    app: &AppState,
+    principal: Principal,
+    ctx: Ctx,
+    id: UserId,
+    act: impl AsyncFn(&mut Tx, &Ctx, AccountId) -> db::Result<T> + Send + 'static,
+) -> ApiResult<T> {
+    let change = async move |tx: &mut Tx| {
+        let before = accounts::get_user(tx, principal.account, id).await?;
+        principal.require_grant(&before.roles, &[])?;
+        act(tx, &ctx, principal.account).await
+    };
+    app.write(change).await
 }

@@ -75,7 +75,8 @@ pub(crate) async fn list(
 }
 
 pub(crate) async fn create(State(app): State<AppState>, member: Member<seller::Develop>, form: Form<Pairs>) -> ApiResult<Response> {
-    let (account, user, ctx, market) = (member.may.account(), member.may.principal.user, member.may.ctx.at(member.may.ctx.now), app.market().clone());
+    let (account, user, ctx, market) =
+        (member.may.account(), member.may.principal.user, member.may.ctx.at(member.may.ctx.now), app.market().clone());
     let filled = Filled::of(form.fields);
     let name = filled.value("name").to_owned();
     let create = async move |tx: &mut db::Tx| accounts::create_access_key(tx, &ctx, market.vault(), account, user, &name).await;

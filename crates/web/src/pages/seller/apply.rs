@@ -98,7 +98,10 @@ async fn page(app: &AppState, shell: Shell, account: AccountId, now: i64, able: 
             Some(SellerState::Approved) => 3,
             Some(SellerState::Rejected | SellerState::Exited) | None => 1,
         },
-        steps: ["page-sell-apply-step-form", "page-sell-apply-step-review", "page-sell-apply-step-sell"].iter().map(|key| words.s(key)).collect(),
+        steps: ["page-sell-apply-step-form", "page-sell-apply-step-review", "page-sell-apply-step-sell"]
+            .iter()
+            .map(|key| words.s(key))
+            .collect(),
         may_apply: able.apply && !is_open,
         may_change: able.change && is_open,
         shell,
@@ -120,7 +123,8 @@ fn bank(filled: &Filled) -> BankAccount {
 }
 
 pub(crate) async fn apply(State(app): State<AppState>, member: Member<buyer::Manage>, form: Form<Pairs>) -> ApiResult<Response> {
-    let (account, able, ctx, market) = (member.may.principal.account, able(&member), member.may.ctx.at(member.may.ctx.now), app.market().clone());
+    let (account, able, ctx, market) =
+        (member.may.principal.account, able(&member), member.may.ctx.at(member.may.ctx.now), app.market().clone());
     let filled = Filled::of(form.fields);
     let text = |name: &str| filled.value(name).to_owned();
     let application = Application {
@@ -143,7 +147,8 @@ pub(crate) async fn apply(State(app): State<AppState>, member: Member<buyer::Man
 }
 
 pub(crate) async fn change(State(app): State<AppState>, member: Member<seller::Manage>, form: Form<Pairs>) -> ApiResult<Response> {
-    let (account, able, ctx, market) = (member.may.principal.account, able(&member), member.may.ctx.at(member.may.ctx.now), app.market().clone());
+    let (account, able, ctx, market) =
+        (member.may.principal.account, able(&member), member.may.ctx.at(member.may.ctx.now), app.market().clone());
     let mut filled = Filled::of(form.fields);
     let text = |name: &str| filled.value(name).to_owned();
     // A bank account is changed as a whole; left empty, it stays as it is.

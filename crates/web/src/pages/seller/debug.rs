@@ -47,7 +47,12 @@ fn field_views(scene: DebugScene, words: &Words) -> Vec<FieldView> {
             DebugField::OrderId => words.s("page-sell-debug-hint-order-id"),
             _ => String::new(),
         };
-        FieldView { name: field.word(), label: words.s(&format!("page-sell-debug-field-{key}")), hint, required: !scene.is_optional(*field) }
+        FieldView {
+            name: field.word(),
+            label: words.s(&format!("page-sell-debug-field-{key}")),
+            hint,
+            required: !scene.is_optional(*field),
+        }
     };
     scene.fields().iter().map(view).collect()
 }
@@ -141,7 +146,8 @@ async fn page(
         given.0.iter().fold(Filled::default(), |filled, (field, value)| filled.with(field.word(), value.as_str()))
     };
     let choice = |value: String, label: String, on: bool| Choice { value, label, on };
-    let signing_choice = |one: &Signing| choice(one.word().to_owned(), words.s(&format!("page-sell-signing-{one}")), *one == setting.signing);
+    let signing_choice =
+        |one: &Signing| choice(one.word().to_owned(), words.s(&format!("page-sell-signing-{one}")), *one == setting.signing);
     Ok(DebugPage {
         addresses: live()
             .chain(chosen.filter(|address| address.retired_at.is_some()))
