@@ -13,5 +13,6 @@ mod foundation;
 mod money;
 mod pages;
 mod people;
+mod seller_pages;
 mod selling;
 mod support;

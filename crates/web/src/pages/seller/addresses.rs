@@ -201,10 +201,7 @@ pub(crate) async fn create_key(State(app): State<AppState>, member: Member<selle
         Err(error) => {
             let refusal = refused(error)?;
             let refusal_here = rename(&refusal, "name", "key_name");
-            let forms = Forms {
-                key: Some(filled.with("key", "").refused(&refusal_here, member.shell.t.locale)),
-                ..Forms::default()
-            };
+            let forms = Forms { key: Some(filled.with("key", "").refused(&refusal_here, member.shell.t.locale)), ..Forms::default() };
             Ok(again(&refusal, page(&app, member.shell, account, &ctx, true, forms).await?))
         }
     }
