@@ -134,6 +134,8 @@ pub struct NewStatement {
     pub state: StatementState,
     /// What is paid, minor units.
     pub payable_minor: i64,
+    /// When it was made, market ms UTC.
+    pub created_at: i64,
 }
 
 /// What needs a seller today.
@@ -181,9 +183,10 @@ pub async fn todos(tx: &mut Tx, seller: AccountId, zone: &Zone, now: i64) -> Res
         "SELECT id, name, created_at FROM seller_keys WHERE seller_id = $1 AND retired_at IS NULL AND created_at < $2 ORDER BY id LIMIT $3"
     );
     let old_keys: Vec<(SellerKeyId, String, i64)> = tx.all(old_keys, &[&seller, &(now - KEY_OLD_MS), &TODOS_MAX]).await?;
-    let statement =
-        sql!("SELECT id, period, state, payable_minor FROM statements WHERE seller_id = $1 ORDER BY period DESC, currency LIMIT 1");
-    let statement: Option<(StatementId, String, StatementState, i64)> = tx.find(statement, &[&seller]).await?;
+    let statement = sql!(
+        "SELECT id, period, state, payable_minor, created_at FROM statements WHERE seller_id = $1 ORDER BY period DESC, currency LIMIT 1"
+    );
+    let statement: Option<(StatementId, String, StatementState, i64, i64)> = tx.find(statement, &[&seller]).await?;
     Ok(Todos {
         rejected: tx.all(rejected, &[&seller, &TODOS_MAX]).await?,
         failed: failed.into_iter().map(|(number, closed_at)| FailedOrder { number, closed_at }).collect(),
@@ -191,7 +194,13 @@ pub async fn todos(tx: &mut Tx, seller: AccountId, zone: &Zone, now: i64) -> Res
         given_up: given_up(tx, seller, since).await?,
         breakers: breakers.into_iter().map(|(address, name, until)| OpenBreaker { address, name, until }).collect(),
         old_keys: old_keys.into_iter().map(|(key, name, created_at)| OldKey { key, name, created_at }).collect(),
-        statement: statement.map(|(id, period, state, payable_minor)| NewStatement { id, period, state, payable_minor }),
+        statement: statement.map(|(id, period, state, payable_minor, created_at)| NewStatement {
+            id,
+            period,
+            state,
+            payable_minor,
+            created_at,
+        }),
     })
 }
 

@@ -38,7 +38,12 @@ pub(super) fn row(call: &Call, now: i64, words: &Words) -> CallRow {
         order: call.order_number.clone().unwrap_or_default(),
         asked: words.stamp(call.created_at, now),
         attempts: call.attempts,
-        verdict: call.last_verdict.as_deref().map_or_else(String::new, |word| words.alone("verdict", word)),
+        // That it is done the state says already.
+        verdict: call
+            .last_verdict
+            .as_deref()
+            .filter(|_| call.state != CallState::Done)
+            .map_or_else(String::new, |word| words.alone("verdict", word)),
         chip: call_chip(call.state, words),
     }
 }

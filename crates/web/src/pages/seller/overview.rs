@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use market::accounts::Permission;
+use market::settlement::StatementState;
 use market::views::selling::{self, Day, Todos};
 
 use crate::AppState;
@@ -11,6 +12,9 @@ use crate::pages::Page;
 use crate::pages::parts::{Chart, Tile};
 use crate::pages::shell::{Member, Shell, Words};
 use crate::problem::ApiResult;
+
+/// For so long a statement is new, ms.
+const STATEMENT_NEW_MS: i64 = 7 * kernel::DAY_MS;
 
 /// Something to do: what, why, and where.
 struct Todo {
@@ -73,7 +77,10 @@ fn todos(found: &Todos, shell: &Shell, currency: kernel::Currency, now: i64, fin
         let note = words.with("page-sell-todo-key-note", words.day(key.created_at));
         all.push(todo("key-round", "warn", "/seller/addresses".to_owned(), words.with("page-sell-todo-key", key.name.as_str()), note));
     }
-    if let Some(statement) = found.statement.as_ref().filter(|_| finance) {
+    // One that is carried or paid needs nobody once it has been seen.
+    let is_new =
+        |statement: &selling::NewStatement| statement.state == StatementState::Payable || now - statement.created_at < STATEMENT_NEW_MS;
+    if let Some(statement) = found.statement.as_ref().filter(|statement| finance && is_new(statement)) {
         let note = format!("{} · {}", words.state(statement.state.word()), words.money(statement.payable_minor, currency));
         let what = words.with("page-sell-todo-statement", month(&statement.period));
         all.push(todo("receipt-text", "wait", format!("/seller/statements/{}", statement.id), what, note));
