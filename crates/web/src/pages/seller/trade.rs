@@ -1,5 +1,8 @@
 //! The seller's orders and subscriptions.
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
 use askama::Template;
 use axum::extract::State;
 use kernel::{Code, Refusal, SubscriptionId};
@@ -241,10 +244,10 @@ pub(crate) async fn list(
     let (found, buyers) = app
         .read(async move |tx| {
             let found = subscriptions::list(tx, whose, state, &page).await?;
-            let mut buyers = std::collections::BTreeMap::new();
+            let mut buyers = BTreeMap::new();
             for sub in &found.items {
-                if !buyers.contains_key(&sub.buyer_id) {
-                    buyers.insert(sub.buyer_id, accounts::get(tx, sub.buyer_id).await?.title);
+                if let Entry::Vacant(unknown) = buyers.entry(sub.buyer_id) {
+                    unknown.insert(accounts::get(tx, sub.buyer_id).await?.title);
                 }
             }
             Ok((found, buyers))
