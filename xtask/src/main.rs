@@ -3,17 +3,19 @@
 //! - `demo` builds the marketplace and starts its demo market ([`demo`]).
 //! - `test` installs what the tests need, checks the sources and runs every test on SQLite and again on PostgreSQL
 //!   ([`test`]).
+//! - `assets` makes what browsers load ([`assets`]); the commands that build the program do it by themselves.
 //! - `fuzz` looks for bytes that break a parser ([`fuzz`]).
 //! - `survive` kills a market under load again and again ([`survive`]).
 //! - `postgres` runs one command beside a throw-away PostgreSQL ([`postgres`]).
 //! - `simulate` lives histories of the simulator ([`simulate`]); `planted` shows that it finds bugs ([`planted`]).
 //!
-//! Invariants: nothing is written into the clone; everything installed for the tests lives in `<target>/test-env`, save for
+//! Invariants: nothing is written into the clone but the browser's packages and what is made of them (`crates/web/assets`); everything installed for the tests lives in `<target>/test-env`, save for
 //! Debian packages; whatever a command starts is gone when it ends, however it ends.
 //!
 //! Left out: releases and deployment, which the `yunshi` binary's own subcommands serve.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's command talks to its terminal")]
 
+mod assets;
 mod debian;
 mod demo;
 mod dependencies;
@@ -35,7 +37,9 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
+use crate::assets::Packages;
 use crate::process::Processes;
+use crate::workspace::Workspace;
 
 const USAGE: &str = "\
 commands of this repository
@@ -50,6 +54,10 @@ commands of this repository
         --engine   on one engine only
         --durable  PostgreSQL flushes every commit to disk, as in production
         FILTER     only tests whose name contains it
+
+  cargo xtask assets
+      make the script and the icons that browsers load from the npm packages of the lockfile (installs Node.js where
+      it is missing); demo and test do it by themselves
 
   cargo xtask fuzz [--seconds 60] [TARGET…]
       look for bytes that break a property of a parser of the wire protocols, so long for each of them;
@@ -99,7 +107,16 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let command = args.remove(0);
+    let packages = match command.as_str() {
+        "test" => Some(Packages::Tests),
+        "assets" | "demo" | "survive" | "simulate" | "planted" => Some(Packages::Pages),
+        _ => None,
+    };
+    if let Some(packages) = packages {
+        assets::ensure(processes, &Workspace::load()?, packages)?;
+    }
     match command.as_str() {
+        "assets" => Ok(ExitCode::SUCCESS),
         "demo" => demo::run(&args),
         "test" => test::run(processes, args),
         "fuzz" => fuzz::run(processes, &args),

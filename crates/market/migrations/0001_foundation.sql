@@ -65,3 +65,4 @@ CREATE TABLE notices (
   read_at BIGINT
 );
 CREATE INDEX notices_inbox ON notices (account_id, id);
+CREATE INDEX notices_unread ON notices (account_id) WHERE read_at IS NULL;

@@ -1,4 +1,4 @@
-//! The texts of the doors and the pages in both languages, from `locales/*/codes.ftl` and `locales/*/pages.ftl`.
+//! The texts of the doors and the pages in both languages, from `locales/*/codes.ftl` and the files of pages beside it.
 //!
 //! A message is named by its key: the key of a [`Code`] (its value is the title, its attribute `detail` what to do), `rule-…` for the rules
 //! that fields break, `unreadable-…` for what cannot be read, `state-…`, `reason-…` and `verdict-…` for words of the program. Invariant, held by a test: both languages have every message, and no message uses a value that its code does not give.
@@ -13,22 +13,41 @@ use wire::koogallery_v2::ResultCode;
 
 const ENGLISH: &str = include_str!("../locales/en/codes.ftl");
 const CHINESE: &str = include_str!("../locales/zh-CN/codes.ftl");
-const ENGLISH_PAGES: &str = include_str!("../locales/en/pages.ftl");
-const CHINESE_PAGES: &str = include_str!("../locales/zh-CN/pages.ftl");
+/// The texts of pages, a file a place.
+macro_rules! pages {
+    ($language:literal) => {
+        [
+            include_str!(concat!("../locales/", $language, "/pages.ftl")),
+            include_str!(concat!("../locales/", $language, "/account.ftl")),
+            include_str!(concat!("../locales/", $language, "/buyer.ftl")),
+            include_str!(concat!("../locales/", $language, "/operator.ftl")),
+            include_str!(concat!("../locales/", $language, "/seller.ftl")),
+            include_str!(concat!("../locales/", $language, "/storefront.ftl")),
+        ]
+    };
+}
+const ENGLISH_PAGES: [&str; 6] = pages!("en");
+const CHINESE_PAGES: [&str; 6] = pages!("zh-CN");
 
 static BUNDLES: LazyLock<[FluentBundle<FluentResource>; 2]> =
-    LazyLock::new(|| [bundle("en", [ENGLISH, ENGLISH_PAGES]), bundle("zh-CN", [CHINESE, CHINESE_PAGES])]);
+    LazyLock::new(|| [bundle("en", ENGLISH, &ENGLISH_PAGES), bundle("zh-CN", CHINESE, &CHINESE_PAGES)]);
 
 /// A bundle of texts that are part of the program; what cannot be read in it is left out, and the tests hold it readable.
-fn bundle(language: &str, sources: [&str; 2]) -> FluentBundle<FluentResource> {
+fn bundle(language: &str, codes: &str, pages: &[&str]) -> FluentBundle<FluentResource> {
     let language: LanguageIdentifier = language.parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
     // The values are put between words of the same sentence; marks around them would show as boxes in terminals.
     bundle.set_use_isolating(false);
-    for source in sources {
-        bundle.add_resource_overriding(FluentResource::try_new(source.to_owned()).unwrap_or_else(|(readable, _)| readable));
+    for source in std::iter::once(&codes).chain(pages) {
+        bundle.add_resource_overriding(FluentResource::try_new((*source).to_owned()).unwrap_or_else(|(readable, _)| readable));
     }
     bundle
+}
+
+/// Whether a text is there, whatever values it needs.
+#[cfg(test)]
+pub(crate) fn is_there(locale: Locale, key: &str) -> bool {
+    of(locale).has_message(key)
 }
 
 fn of(locale: Locale) -> &'static FluentBundle<FluentResource> {

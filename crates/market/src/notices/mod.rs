@@ -126,3 +126,21 @@ pub async fn mark_read(tx: &mut Tx, ctx: &Ctx, account: AccountId, id: NoticeId)
     }
     Ok(())
 }
+
+/// How many notices of an account nobody has read, counted up to `max`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn count_unread(tx: &mut Tx, account: AccountId, max: i64) -> Result<i64> {
+    let statement = sql!("SELECT COUNT(*) FROM (SELECT id FROM notices WHERE account_id = $1 AND read_at IS NULL LIMIT $2) AS unread");
+    let (count,): (i64,) = tx.one(statement, &[&account, &max]).await?;
+    Ok(count)
+}
+
+/// Marks every notice of `account` as read; gives how many were not.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mark_all_read(tx: &mut Tx, ctx: &Ctx, account: AccountId) -> Result<u64> {
+    tx.execute(sql!("UPDATE notices SET read_at = $1 WHERE account_id = $2 AND read_at IS NULL"), &[&ctx.now, &account]).await
+}

@@ -1,8 +1,10 @@
 //! The door: signing in, up and out, and the language.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::{get, post};
 use http::header::{SET_COOKIE, USER_AGENT};
 use http::{HeaderMap, StatusCode};
 use kernel::{Locale, Refusal};
@@ -16,6 +18,14 @@ use crate::auth::{Arrival, COOKIE_NAME, OurPage, SignedIn};
 use crate::extract::{Form, Query};
 use crate::problem::{self, ApiError, ApiResult};
 use crate::scope::LANGUAGE_COOKIE;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/sign-in", get(sign_in_form).post(sign_in))
+        .route("/sign-up", get(sign_up_form).post(sign_up))
+        .route("/sign-out", post(sign_out))
+        .route("/language", post(choose_language))
+}
 
 /// How long a browser keeps its session's cookie, seconds: the session itself ends earlier when it is not used.
 const COOKIE_SECONDS: i64 = 30 * 86_400;

@@ -6,20 +6,25 @@
 //!
 //! Invariant: a template prints texts, never HTML of people; the one exception is a product's description, cleaned in `storefront`.
 
+mod account;
+mod assets;
 mod buyer;
 mod door;
+mod form;
+mod nav;
+mod operator;
+mod parts;
 mod seller;
 mod shell;
 mod storefront;
+mod styleguide;
 
 use askama::Template;
 use axum::Router;
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use kernel::{Class, Ctx, Refusal};
-use sha2::{Digest, Sha256};
 
 use crate::AppState;
 use crate::problem::{ApiError, status};
@@ -27,50 +32,44 @@ use crate::scope::Scope;
 use crate::texts;
 use shell::{Shell, Words};
 
-/// What a page may load: our own styles and pictures, nothing else; forms go to ourselves only.
-const PAGE_POLICY: &str =
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-/// The one style sheet, with the first characters of its digest in its name, so that browsers may keep it for good.
-const STYLES: &str = include_str!("../../assets/look.css");
+/// What a page may load: our own script, styles and pictures, nothing else; forms go to ourselves only.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
+                           base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/", get(storefront::home))
-        .route("/products/{id}", get(storefront::product))
-        .route("/sign-in", get(door::sign_in_form).post(door::sign_in))
-        .route("/sign-up", get(door::sign_up_form).post(door::sign_up))
-        .route("/sign-out", post(door::sign_out))
-        .route("/language", post(door::choose_language))
-        .route("/buyer/orders", get(buyer::orders).post(buyer::place))
-        .route("/buyer/orders/{number}", get(buyer::order))
-        .route("/buyer/orders/{number}/pay", post(buyer::pay))
-        .route("/buyer/orders/{number}/cancel", post(buyer::cancel))
-        .route("/buyer/services", get(buyer::services))
-        .route("/buyer/services/{id}", get(buyer::service))
-        .route("/buyer/services/{id}/renew", post(buyer::renew))
-        .route("/buyer/services/{id}/renewal", post(buyer::set_renewal))
-        .route("/buyer/services/{id}/return", post(buyer::give_back))
-        .route("/seller/calls", get(seller::calls))
-        .route("/seller/calls/{id}", get(seller::call))
-        .route("/seller/calls/{id}/restart", post(seller::restart))
-        .route("/seller/calls/{id}/replay", post(seller::replay))
-        .route("/buyer/balance", get(buyer::balance))
-        .route(&styles_path(), get(styles))
+        .merge(storefront::routes())
+        .merge(door::routes())
+        .merge(account::routes())
+        .merge(buyer::routes())
+        .merge(seller::routes())
+        .merge(operator::routes())
+        .merge(styleguide::routes())
+        .merge(assets::routes())
 }
 
 /// Whether a path is one of a page, whose refusals are shown as pages.
 pub(crate) fn is_page(path: &str) -> bool {
-    const PLACES: [&str; 7] = ["/products", "/sign-in", "/sign-up", "/sign-out", "/language", "/buyer", "/seller"];
+    const PLACES: [&str; 17] = [
+        "/products",
+        "/categories",
+        "/search",
+        "/sellers",
+        "/compare",
+        "/cart",
+        "/checkout",
+        "/sign-in",
+        "/sign-up",
+        "/sign-out",
+        "/password",
+        "/language",
+        "/account",
+        "/buyer",
+        "/seller",
+        "/operator",
+        "/styleguide",
+    ];
     path == "/" || PLACES.iter().any(|place| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
-}
-
-fn styles_path() -> String {
-    format!("/assets/look-{}.css", hex::encode(&Sha256::digest(STYLES)[..6]))
-}
-
-async fn styles() -> Response {
-    let headers = [(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, "public, max-age=31536000, immutable")];
-    (headers, STYLES).into_response()
 }
 
 /// A page made from a template.
@@ -96,6 +95,11 @@ fn new_key(ctx: &Ctx) -> String {
 /// Sends the browser on to a page, after an act.
 pub(crate) fn go_to(path: &str) -> Redirect {
     Redirect::to(path)
+}
+
+/// As [`go_to`], with a word about what was done: `page-done-<word>` says it on that page.
+fn go_to_done(path: &str, word: &str) -> Redirect {
+    Redirect::to(&format!("{path}{}done={word}", if path.contains('?') { '&' } else { '?' }))
 }
 
 #[derive(Template)]
@@ -177,17 +181,18 @@ mod tests {
 
     #[test]
     fn every_text_of_the_templates_is_there_in_both_languages() {
-        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
-        let mut used = 0;
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let source = std::fs::read_to_string(entry.path()).unwrap_or_default();
-            for key in source.split("t.s(\"").skip(1).filter_map(|rest| rest.split('"').next()) {
-                used += 1;
-                for locale in [kernel::Locale::En, kernel::Locale::ZhCn] {
-                    assert_ne!(texts::part(locale, key, &[]), key, "{} has no {locale} text {key}", entry.path().display());
-                }
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (templates, pages) = (sources(&here.join("templates")), sources(&here.join("src/pages")));
+        // What is written out; keys that are put together (`page-did-{…}`) are told by the tests of what puts them together.
+        let keys = templates.split('"').chain(pages.split('"')).filter(|text| text.starts_with("page-"));
+        let keys: std::collections::BTreeSet<&str> = keys
+            .filter(|key| !key.ends_with('-') && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
+            .collect();
+        assert!(keys.len() > 100, "templates say something: {}", keys.len());
+        for key in keys {
+            for locale in [kernel::Locale::En, kernel::Locale::ZhCn] {
+                assert!(texts::is_there(locale, key), "there is no {locale} text {key}");
             }
         }
-        assert!(used > 50, "templates say something");
     }
 }

@@ -1,12 +1,16 @@
 //! What every page has around it: the language, who is signed in, the way to everywhere.
 
 use axum::extract::FromRequestParts;
+use db::Tx;
 use http::request::Parts;
 use kernel::{Ctx, Currency, Locale, Money, Period, Zone};
 use market::accounts::{self, Audience, Principal};
+use market::notices;
 
+use super::nav::{Center, Links};
+use super::parts::{Stamp, away};
 use crate::AppState;
-use crate::auth::{May, Right, SignedIn, Visitor, shows_cookie};
+use crate::auth::{InPerson, May, Right, SignedIn, Visitor, shows_cookie};
 use crate::problem::ApiResult;
 use crate::texts;
 
@@ -71,6 +75,16 @@ impl Words {
         self.zone.readable_minute(at)
     }
 
+    /// `2026-11-24 15:30`, and how far that is from now.
+    pub(crate) fn stamp(&self, at: i64, now: i64) -> Stamp {
+        Stamp { exact: self.time(at), said: away(at, now, self.locale) }
+    }
+
+    /// `2026-11-24`, in the market's zone.
+    pub(crate) fn day(&self, at: i64) -> String {
+        self.time(at).split(' ').next().unwrap_or_default().to_owned()
+    }
+
     /// A word of the program of a kind, as it stands alone: with a capital letter.
     pub(crate) fn alone(&self, kind: &str, word: &str) -> String {
         let word = texts::word(self.locale, kind, word);
@@ -91,7 +105,13 @@ pub(crate) struct Who {
     pub(crate) account: String,
     pub(crate) buys: bool,
     pub(crate) sells: bool,
+    pub(crate) operates: bool,
+    /// Notices that nobody has read; `99+` when there are many, empty when there are none.
+    pub(crate) unread: String,
 }
+
+/// More unread notices than this are not counted.
+const UNREAD_SHOWN_MAX: i64 = 99;
 
 /// What is around a page.
 #[derive(Clone, Debug)]
@@ -100,14 +120,45 @@ pub(crate) struct Shell {
     pub(crate) who: Option<Who>,
     /// Where the reader is: the language switch comes back to it.
     pub(crate) here: String,
-    /// Where the styles are.
-    pub(crate) styles: String,
+    /// What has just been done, for the reader to know.
+    pub(crate) done: String,
+    /// The name of the center that the page belongs to, and the ways through it.
+    pub(crate) center: String,
+    pub(crate) navigation: Vec<Links>,
 }
 
 impl Shell {
     pub(crate) fn of_visitor(t: Words, here: String) -> Self {
-        Self { t, who: None, here, styles: super::styles_path() }
+        let done = done(&here, &t);
+        Self { t, who: None, here, done, center: String::new(), navigation: Vec::new() }
     }
+
+    /// Where the styles are.
+    pub(crate) fn styles(&self) -> &'static str {
+        super::assets::styles_path()
+    }
+
+    /// Where the script is that makes pages smooth.
+    pub(crate) fn script(&self) -> &'static str {
+        super::assets::script_path()
+    }
+
+    /// The address of an icon.
+    pub(crate) fn icon(&self, name: &str) -> String {
+        super::assets::icon(name)
+    }
+}
+
+/// What the address says was just done (`?done=saved`), in words; nothing for a word that no act gives.
+fn done(here: &str, t: &Words) -> String {
+    let query = here.split_once('?').map_or("", |(_, query)| query);
+    let word = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "done").map(|(_, word)| word);
+    let Some(word) = word.filter(|word| word.len() < 40 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')) else {
+        return String::new();
+    };
+    let key = format!("page-done-{word}");
+    let text = t.s(&key);
+    if text == key { String::new() } else { text }
 }
 
 /// Whoever reads a public page, signed in or not.
@@ -150,13 +201,43 @@ impl<R: Right> FromRequestParts<AppState> for Member<R> {
     }
 }
 
+/// Whoever has signed in by themselves, on a page of their own.
+pub(crate) struct Person {
+    pub(crate) principal: Principal,
+    pub(crate) ctx: Ctx,
+    pub(crate) shell: Shell,
+}
+
+impl FromRequestParts<AppState> for Person {
+    type Rejection = crate::problem::ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> ApiResult<Self> {
+        let InPerson { principal, ctx } = InPerson::from_request_parts(parts, app).await?;
+        let shell = shell_of(parts, app, &principal, &ctx).await?;
+        Ok(Self { principal, ctx, shell })
+    }
+}
+
 async fn shell_of(parts: &Parts, app: &AppState, principal: &Principal, ctx: &Ctx) -> ApiResult<Shell> {
     let (account, user) = (principal.account, principal.user);
-    let (account, user) =
-        app.read(async move |tx| Ok((accounts::get(tx, account).await?, accounts::get_user(tx, account, user).await?))).await?;
+    let look = async move |tx: &mut Tx| {
+        let (account, user) = (accounts::get(tx, account).await?, accounts::get_user(tx, account, user).await?);
+        let unread = notices::count_unread(tx, account.id, UNREAD_SHOWN_MAX + 1).await?;
+        Ok((account, user, unread))
+    };
+    let (account, user, unread) = app.read(look).await?;
+    let unread = match unread {
+        0 => String::new(),
+        count if count > UNREAD_SHOWN_MAX => format!("{UNREAD_SHOWN_MAX}+"),
+        count => count.to_string(),
+    };
     let on = |side| principal.sides.contains(&side);
-    let who = Who { name: user.name, account: account.name, buys: on(Audience::Buyer), sells: on(Audience::Seller) };
-    Ok(Shell { t: Words::new(ctx.locale, app), who: Some(who), here: here(parts), styles: super::styles_path() })
+    let (buys, sells, operates) = (on(Audience::Buyer), on(Audience::Seller), on(Audience::Operator));
+    let who = Who { name: user.name, account: account.name, buys, sells, operates, unread };
+    let (t, path) = (Words::new(ctx.locale, app), parts.uri.path());
+    let center = Center::of(path, principal);
+    let (navigation, here) = (center.navigation(path, principal, &t), here(parts));
+    Ok(Shell { who: Some(who), done: done(&here, &t), here, center: t.s(center.title_key()), navigation, t })
 }
 
 fn here(parts: &Parts) -> String {

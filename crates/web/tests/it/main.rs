@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod accounts;
+mod browser;
 mod buying;
 mod contract;
 mod doors;

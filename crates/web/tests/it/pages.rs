@@ -1,93 +1,12 @@
 //! The pages as a browser without scripts finds them.
 
-use reqwest::header::{HeaderMap, LOCATION, SET_COOKIE};
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use testkit::sellers::Behaviour;
 
+use crate::browser::Browser;
 use crate::buying::Shop;
 use crate::people::PASSWORD;
 use crate::support::TestApp;
-
-/// A browser: it keeps cookies, says where its acts come from, and follows no redirect before the test has looked.
-struct Browser<'a> {
-    app: &'a TestApp,
-    client: Client,
-    cookies: Vec<(String, String)>,
-    language: &'static str,
-}
-
-struct Seen {
-    status: StatusCode,
-    headers: HeaderMap,
-    html: String,
-}
-
-impl Seen {
-    fn goes_to(&self) -> &str {
-        assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.html);
-        self.headers[LOCATION].to_str().unwrap()
-    }
-
-    fn says(&self, text: &str) {
-        assert!(self.html.contains(text), "{text} is not in: {}", self.html);
-    }
-
-    /// The value of a hidden field.
-    fn field(&self, name: &str) -> String {
-        let rest = self.html.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap_or_else(|| panic!("{name} in {}", self.html));
-        rest.split('"').next().unwrap().to_owned()
-    }
-}
-
-impl<'a> Browser<'a> {
-    fn new(app: &'a TestApp, language: &'static str) -> Self {
-        let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { app, client, cookies: Vec::new(), language }
-    }
-
-    async fn send(&mut self, request: reqwest::RequestBuilder) -> Seen {
-        let cookies = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ");
-        let request = request.header("accept-language", self.language).header("cookie", cookies);
-        let response = request.send().await.unwrap();
-        let (status, headers) = (response.status(), response.headers().clone());
-        for cookie in headers.get_all(SET_COOKIE) {
-            let text = cookie.to_str().unwrap();
-            assert!(text.contains("; Secure; HttpOnly; SameSite=Lax") && text.starts_with("__Host-"), "{text}");
-            let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
-            self.cookies.retain(|(known, _)| known != name);
-            if !value.is_empty() {
-                self.cookies.push((name.to_owned(), value.to_owned()));
-            }
-        }
-        Seen { status, headers, html: response.text().await.unwrap() }
-    }
-
-    async fn open(&mut self, path: &str) -> Seen {
-        let seen = self.send(self.client.get(format!("{}{path}", self.app.base))).await;
-        if seen.status == StatusCode::OK {
-            let policy = seen.headers["content-security-policy"].to_str().unwrap();
-            assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
-            assert!(!seen.html.contains(" style=") && !seen.html.contains("<script"), "{}", seen.html);
-            assert!(!seen.html.contains(">page-") && !seen.html.contains("page-did-"), "a text is missing: {}", seen.html);
-        }
-        seen
-    }
-
-    async fn post_from(&mut self, site: &str, path: &str, fields: &[(&str, &str)]) -> Seen {
-        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let request = self.client.post(format!("{}{path}", self.app.base)).header("sec-fetch-site", site);
-        self.send(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
-    }
-
-    async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Seen {
-        self.post_from("same-origin", path, fields).await
-    }
-
-    async fn sign_in(&mut self, login: &str) {
-        let seen = self.post("/sign-in", &[("login", login), ("password", PASSWORD), ("next", "/")]).await;
-        assert_eq!(seen.goes_to(), "/");
-    }
-}
 
 #[tokio::test]
 async fn a_visitor_finds_a_product_and_its_price_in_either_language() {

@@ -9,13 +9,12 @@ use market::delivery;
 use serde::Deserialize;
 use wire::koogallery_v2::ResultCode;
 
-use super::buyer::Chip;
-use super::shell::{Member, Shell, Words};
-use super::storefront::Choice;
-use super::{Page, go_to};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Form, Paging, Query, Segment, seal_cursor};
+use crate::pages::parts::{Chip, Choice};
+use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::{Page, go_to};
 use crate::problem::ApiResult;
 use crate::texts;
 
@@ -59,7 +58,7 @@ pub(crate) struct Filter {
 }
 
 #[derive(Template)]
-#[template(path = "calls.html")]
+#[template(path = "seller/calls.html")]
 pub(crate) struct Calls {
     shell: Shell,
     states: Vec<Choice>,
@@ -78,7 +77,7 @@ pub(crate) async fn calls(
     let wanted = CallState::ALL.iter().copied().find(|state| state.word() == filter.state);
     let found = app.read(async move |tx| calls::list(tx, Some(account), wanted, None, &page).await).await?;
     let words = &member.shell.t;
-    let all = Choice { value: String::new(), label: words.s("page-all"), on: wanted.is_none() };
+    let all = Choice::all(words, wanted.is_none());
     let one = |state: &CallState| Choice { value: state.word().to_owned(), label: words.state(state.word()), on: wanted == Some(*state) };
     let states = std::iter::once(all).chain(CallState::ALL.iter().map(one)).collect();
     let rows = found.items.iter().map(|call| row(call, words)).collect();
@@ -145,7 +144,7 @@ fn curl(url: &str, body: &str) -> String {
 }
 
 #[derive(Template)]
-#[template(path = "call.html")]
+#[template(path = "seller/call.html")]
 pub(crate) struct CallPage {
     shell: Shell,
     id: String,

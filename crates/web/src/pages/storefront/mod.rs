@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
+use axum::routing::get;
 use kernel::{AccountId, Period, PeriodUnit, ProductId, Refusal, SkuId};
 use market::catalog::{self, ChargingMode, PriceUnit, ProductView, RefundRule, SkuView};
 use market::orders::{self, PurchaseItem, Quote};
@@ -11,10 +13,15 @@ use market::{accounts, page::PageRequest};
 use serde::Deserialize;
 
 use super::Page;
+use super::parts::Choice;
 use super::shell::{Reader, Shell, Words};
 use crate::AppState;
 use crate::extract::{Paging, Query, Segment, seal_cursor};
 use crate::problem::{self, ApiError, ApiResult};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/", get(home)).route("/search", get(home)).route("/products/{id}", get(product))
+}
 
 /// Products on one page of the list.
 const CARDS: i64 = 24;
@@ -38,7 +45,7 @@ pub(crate) struct Search {
 }
 
 #[derive(Template)]
-#[template(path = "home.html")]
+#[template(path = "storefront/home.html")]
 pub(crate) struct Home {
     shell: Shell,
     q: String,
@@ -110,15 +117,8 @@ pub(crate) struct Chosen {
     quantity: Option<String>,
 }
 
-/// A line to choose from.
-pub(super) struct Choice {
-    pub(super) value: String,
-    pub(super) label: String,
-    pub(super) on: bool,
-}
-
 #[derive(Template)]
-#[template(path = "product.html")]
+#[template(path = "storefront/product.html")]
 pub(crate) struct Product {
     shell: Shell,
     id: String,

@@ -1,10 +1,12 @@
 //! The buyer's own pages: orders, what is in use, the balance.
 
 use askama::Template;
+use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
 use kernel::{Code, Period, PeriodUnit, SkuId, SubscriptionId};
-use market::audit::{self, AuditEntry};
+use market::audit;
 use market::catalog::{Names, PriceUnit};
 use market::idempotency::IdempotencyKey;
 use market::ledger::{self, Book, EntryKind};
@@ -14,18 +16,27 @@ use market::subscriptions::{self, Renewal, RenewalMode, Subscription, Subscripti
 use market::{accounts, delivery, refunds, views};
 use serde::Deserialize;
 
+use super::parts::{Chip, Choice, Moment, moments, more};
 use super::shell::{Member, Shell, Words};
 use super::{Page, go_to, storefront};
 use crate::AppState;
 use crate::acts::{self, Act};
 use crate::auth::buyer;
-use crate::extract::{Form, Paging, Query, Segment, seal_cursor};
+use crate::extract::{Form, Paging, Query, Segment};
 use crate::problem::{self, ApiError, ApiResult};
 
-/// A state with the colour it is shown in.
-pub(super) struct Chip {
-    pub(super) word: String,
-    pub(super) tone: &'static str,
+pub(super) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/buyer/orders", get(orders).post(place))
+        .route("/buyer/orders/{number}", get(order))
+        .route("/buyer/orders/{number}/pay", post(pay))
+        .route("/buyer/orders/{number}/cancel", post(cancel))
+        .route("/buyer/services", get(services))
+        .route("/buyer/services/{id}", get(service))
+        .route("/buyer/services/{id}/renew", post(renew))
+        .route("/buyer/services/{id}/renewal", post(set_renewal))
+        .route("/buyer/services/{id}/return", post(give_back))
+        .route("/buyer/balance", get(balance))
 }
 
 fn order_chip(state: OrderState, words: &Words) -> Chip {
@@ -80,12 +91,8 @@ fn order_row(order: &Order, words: &Words) -> OrderRow {
     }
 }
 
-fn more(path: &str, next: Option<&str>) -> Option<String> {
-    next.map(|key| format!("{path}?cursor={}", seal_cursor(key)))
-}
-
 #[derive(Template)]
-#[template(path = "orders.html")]
+#[template(path = "buyer/orders.html")]
 pub(crate) struct Orders {
     shell: Shell,
     rows: Vec<OrderRow>,
@@ -138,18 +145,8 @@ struct LineRow {
     service: Option<String>,
 }
 
-struct Moment {
-    at: String,
-    what: String,
-}
-
-fn moments(entries: &[AuditEntry], words: &Words) -> Vec<Moment> {
-    let said = |entry: &AuditEntry| words.s(&format!("page-did-{}", entry.action.replace('.', "-")));
-    entries.iter().map(|entry| Moment { at: words.time(entry.at), what: said(entry) }).collect()
-}
-
 #[derive(Template)]
-#[template(path = "order.html")]
+#[template(path = "buyer/order.html")]
 pub(crate) struct OrderPage {
     shell: Shell,
     number: String,
@@ -205,7 +202,7 @@ pub(crate) async fn order(
         balance: words.money(balance, order.currency),
         is_covered: balance >= order.total_minor,
         is_under_way: order.state == OrderState::Processing,
-        moments: moments(&entries, &words),
+        moments: moments(&entries, member.may.ctx.now, &words),
         key: super::new_key(&member.may.ctx),
         shell: member.shell,
     }))
@@ -272,7 +269,7 @@ fn service_row(sub: &Subscription, now: i64, words: &Words) -> ServiceRow {
 }
 
 #[derive(Template)]
-#[template(path = "services.html")]
+#[template(path = "buyer/services.html")]
 pub(crate) struct Services {
     shell: Shell,
     rows: Vec<ServiceRow>,
@@ -297,7 +294,7 @@ struct Access {
 }
 
 #[derive(Template)]
-#[template(path = "service.html")]
+#[template(path = "buyer/service.html")]
 pub(crate) struct Service {
     shell: Shell,
     row: ServiceRow,
@@ -313,14 +310,14 @@ pub(crate) struct Service {
     key: String,
     version: i64,
     renewal: Option<Renewing>,
-    modes: Vec<storefront::Choice>,
+    modes: Vec<Choice>,
     offer: Option<Offer>,
     open_order: Option<String>,
 }
 
 /// A renewal that may be ordered, with its price.
 struct Renewing {
-    units: Vec<storefront::Choice>,
+    units: Vec<Choice>,
     unit: &'static str,
     count: String,
     total: String,
@@ -380,7 +377,7 @@ pub(crate) async fn service(
         memo: told.memo,
     });
     let renewal = renewing(&app, &member, &sub, &renewed).await?;
-    let mode = |mode: RenewalMode| storefront::Choice {
+    let mode = |mode: RenewalMode| Choice {
         value: mode.word().to_owned(),
         label: words.s(&format!("page-renews-{}", mode.word())),
         on: sub.renewal.mode == mode,
@@ -406,7 +403,7 @@ pub(crate) async fn service(
         is_usable,
         renews: words.s(&format!("page-renews-{}", sub.renewal.mode.word())),
         purchase: sub.purchase_line.split('-').next().unwrap_or_default().to_owned(),
-        moments: moments(&entries, &words),
+        moments: moments(&entries, member.may.ctx.now, &words),
         shell: member.shell,
     }))
 }
@@ -430,11 +427,8 @@ async fn renewing(app: &AppState, member: &Member<buyer::View>, sub: &Subscripti
         Err(ApiError::Refused(refusal)) => (String::new(), 0, problem::sentence(&refusal, words.locale)),
         Err(fault) => return Err(fault),
     };
-    let choice = |one: &PeriodUnit| storefront::Choice {
-        value: one.word().to_owned(),
-        label: words.s(&format!("page-by-{}", one.word())),
-        on: *one == unit,
-    };
+    let choice =
+        |one: &PeriodUnit| Choice { value: one.word().to_owned(), label: words.s(&format!("page-by-{}", one.word())), on: *one == unit };
     Ok(Some(Renewing { units: PeriodUnit::ALL.iter().map(choice).collect(), unit: unit.word(), count, total, total_minor, wrong }))
 }
 
@@ -505,7 +499,7 @@ struct MovementRow {
 }
 
 #[derive(Template)]
-#[template(path = "balance.html")]
+#[template(path = "buyer/balance.html")]
 pub(crate) struct Balance {
     shell: Shell,
     balance: String,
