@@ -10,18 +10,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 15] = [
+const DOMAINS: [&str; 18] = [
     "audit",
     "notices",
     "ledger",
     "accounts",
+    "agreements",
     "sellers",
     "catalog",
+    "wishes",
     "pricing",
     "settlement",
     "calls",
     "subscriptions",
     "orders",
+    "carts",
     "refunds",
     "delivery",
     "lifecycle",

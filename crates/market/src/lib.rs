@@ -8,8 +8,10 @@
 //! moves only through `ledger`.
 
 pub mod accounts;
+pub mod agreements;
 pub mod audit;
 pub mod calls;
+pub mod carts;
 pub mod catalog;
 mod clock;
 pub mod delivery;
@@ -32,6 +34,7 @@ pub mod settlement;
 pub mod subscriptions;
 pub mod vault;
 pub mod views;
+pub mod wishes;
 
 pub use clock::{Clock, ClockReport, SANDBOX_LATEST_MS, Ticking};
 pub use machine::MachineTime;

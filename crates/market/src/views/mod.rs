@@ -3,6 +3,7 @@
 pub mod books;
 pub mod export;
 pub mod health;
+pub mod shop;
 
 use db::{Result, Tx, sql};
 use kernel::{AccountId, SubscriptionId};
