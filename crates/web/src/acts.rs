@@ -1,8 +1,9 @@
-//! What buyers do by the API and by pages alike, each once under a key: a door and a page take it from the request in their own way, and hand
-//! it on here. Each gives the order, as it is kept under the key.
+//! What the API and the pages do alike: a door and a page take it from the request in their own way, and hand it on here. What buyers do is
+//! done once under a key, and gives the order as it is kept under the key.
 
 use db::Tx;
-use kernel::{AccountId, Ctx, SubscriptionId};
+use kernel::{AccountId, Ctx, SubscriptionId, UserId};
+use market::accounts::{self, Principal};
 use market::idempotency::IdempotencyKey;
 use market::orders::{self, PurchaseItem, RenewalInput};
 use market::refunds;
@@ -72,4 +73,21 @@ pub(crate) async fn give_back(app: &AppState, act: Act, id: SubscriptionId) -> A
         once(tx, &ctx, &key, async |tx: &mut Tx| refunds::refund_subscription(tx, &ctx, market.edition(), buyer, id).await).await
     };
     app.write(refund).await
+}
+
+/// Does `act` to a person of the manager's account, if the manager may take all their roles: who manages one side must not come by the
+/// powers of another through the people who have them.
+pub(crate) async fn manage<T: Send + 'static>(
+    app: &AppState,
+    principal: Principal,
+    ctx: Ctx,
+    id: UserId,
+    act: impl AsyncFn(&mut Tx, &Ctx, AccountId) -> db::Result<T> + Send + 'static,
+) -> ApiResult<T> {
+    let change = async move |tx: &mut Tx| {
+        let before = accounts::get_user(tx, principal.account, id).await?;
+        principal.require_grant(&before.roles, &[])?;
+        act(tx, &ctx, principal.account).await
+    };
+    app.write(change).await
 }

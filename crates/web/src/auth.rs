@@ -278,7 +278,8 @@ impl FromRequestParts<AppState> for OurPage {
     }
 }
 
-fn from_our_page(method: &Method, headers: &HeaderMap) -> bool {
+/// Whether a request reads, or comes from a page of ours.
+pub(crate) fn from_our_page(method: &Method, headers: &HeaderMap) -> bool {
     if is_safe(method) {
         return true;
     }

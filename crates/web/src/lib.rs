@@ -153,7 +153,7 @@ pub fn app(state: AppState) -> Result<Router, serde_json::Error> {
     let document = Bytes::from(serde_json::to_vec(&openapi::finish(document))?);
     let router = api
         .merge(compat::routes())
-        .merge(pages::routes())
+        .merge(pages::routes(&state))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .route("/metrics", get(metrics::metrics))

@@ -115,6 +115,15 @@ pub async fn inbox(tx: &mut Tx, account: AccountId, page: &PageRequest) -> Resul
     Ok(page.cut(rows, |notice: &Notice| notice.id.to_string()))
 }
 
+/// A notice of `account`.
+///
+/// # Errors
+/// [`kernel::Code::NotFound`] when the account has no such notice.
+pub async fn get(tx: &mut Tx, account: AccountId, id: NoticeId) -> Result<Notice> {
+    let statement = sql!("SELECT id, at, kind, subject, args, read_at FROM notices WHERE id = $1 AND account_id = $2");
+    tx.find(statement, &[&id, &account]).await?.ok_or_else(|| kernel::Refusal::new(kernel::Code::NotFound).into())
+}
+
 /// Marks a notice of `account` as read; a second time changes nothing.
 ///
 /// # Errors

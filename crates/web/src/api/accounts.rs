@@ -6,7 +6,7 @@ use axum::extract::State;
 use db::Tx;
 use http::HeaderMap;
 use http::header::USER_AGENT;
-use kernel::{AccessKeyId, AccountId, Ctx, Locale, SessionId, TokenId, UserId};
+use kernel::{AccessKeyId, Ctx, Locale, SessionId, TokenId, UserId};
 use market::accounts::{
     self, AccessKeyView, Account, AccountKind, NewAccount, NewToken, NewUser, Permission, Role, SessionView, TokenView, User, UserDetails,
 };
@@ -15,6 +15,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::AppState;
+use crate::acts;
 use crate::answer::{Created, Done, List, Tagged};
 use crate::auth::{Arrival, InPerson, May, Seller, SignedIn, people, seller};
 use crate::extract::{IfMatch, IfMatchHeader, Json, Paging, PagingQuery, Segment};
@@ -286,23 +287,6 @@ async fn show_user(
     Ok(tagged(app.read(async move |tx| accounts::get_user(tx, account, id).await).await?))
 }
 
-/// Does `act` to a person of the manager's account, if the manager may take all their roles: who manages one side must not come by the
-/// powers of another through the people who have them.
-async fn manage<T: Send + 'static>(
-    app: &AppState,
-    manager: May<people::Manage>,
-    id: UserId,
-    act: impl AsyncFn(&mut Tx, &Ctx, AccountId) -> db::Result<T> + Send + 'static,
-) -> ApiResult<T> {
-    let May { principal, ctx, .. } = manager;
-    let change = async move |tx: &mut Tx| {
-        let before = accounts::get_user(tx, principal.account, id).await?;
-        principal.require_grant(&before.roles, &[])?;
-        act(tx, &ctx, principal.account).await
-    };
-    app.write(change).await
-}
-
 /// Change a person's details
 #[utoipa::path(put, path = "/users/{id}", tag = "sessions", operation_id = "update_user", params(("id" = UserId, Path), IfMatchHeader),
     security(("bearer" = ["buyer.manage"]), ("bearer" = ["seller.manage"]), ("bearer" = ["operator.admin"])),
@@ -315,7 +299,7 @@ async fn update_user(
     Json(details): Json<UserDetails>,
 ) -> ApiResult<Tagged<Json<User>>> {
     let change = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::update_user(tx, ctx, account, id, details.clone(), version).await;
-    Ok(tagged(manage(&app, manager, id, change).await?))
+    Ok(tagged(acts::manage(&app, manager.principal, manager.ctx, id, change).await?))
 }
 
 /// The roles of a person.
@@ -357,7 +341,7 @@ async fn disable_user(
     Segment(id): Segment<UserId>,
 ) -> ApiResult<Tagged<Json<User>>> {
     let act = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::disable(tx, ctx, account, id).await;
-    Ok(tagged(manage(&app, manager, id, act).await?))
+    Ok(tagged(acts::manage(&app, manager.principal, manager.ctx, id, act).await?))
 }
 
 /// Enable a person again
@@ -370,7 +354,7 @@ async fn enable_user(
     Segment(id): Segment<UserId>,
 ) -> ApiResult<Tagged<Json<User>>> {
     let act = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::enable(tx, ctx, account, id).await;
-    Ok(tagged(manage(&app, manager, id, act).await?))
+    Ok(tagged(acts::manage(&app, manager.principal, manager.ctx, id, act).await?))
 }
 
 /// A new password for somebody.
@@ -397,7 +381,7 @@ async fn reset_password(
     let login = app.read(async move |tx| accounts::get_user(tx, account, id).await).await?.login;
     let password = accounts::hash(&input.password, &login, &manager.ctx.entropy).await?;
     let act = async move |tx: &mut Tx, ctx: &Ctx, account| accounts::reset_password(tx, ctx, account, id, &password).await;
-    manage(&app, manager, id, act).await?;
+    acts::manage(&app, manager.principal, manager.ctx, id, act).await?;
     Ok(Done)
 }
 

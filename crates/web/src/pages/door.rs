@@ -2,22 +2,23 @@
 
 use askama::Template;
 use axum::Router;
-use axum::extract::State;
+use axum::body::Body;
+use axum::extract::{Request, State};
 use axum::response::{AppendHeaders, IntoResponse, Response};
 use axum::routing::{get, post};
-use http::header::{SET_COOKIE, USER_AGENT};
-use http::{HeaderMap, StatusCode};
-use kernel::{Locale, Refusal};
+use http::header::{CONTENT_TYPE, SET_COOKIE, USER_AGENT};
+use http::{HeaderMap, Method, StatusCode};
+use kernel::{Code, Locale, Refusal};
 use market::accounts::{self, AccountKind, NewAccount, NewUser};
 use serde::Deserialize;
 
-use super::shell::{Reader, Shell};
+use super::shell::{Reader, Shell, Words};
 use super::{Page, go_to};
 use crate::AppState;
-use crate::auth::{Arrival, COOKIE_NAME, OurPage, SignedIn};
+use crate::auth::{Arrival, COOKIE_NAME, OurPage, SignedIn, from_our_page};
 use crate::extract::{Form, Query};
 use crate::problem::{self, ApiError, ApiResult};
-use crate::scope::LANGUAGE_COOKIE;
+use crate::scope::{LANGUAGE_COOKIE, Scope};
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -58,13 +59,84 @@ struct SignInPage {
     next: String,
     login: String,
     wrong: String,
+    /// What somebody was sending when their session had ended.
+    kept: Option<Kept>,
+}
+
+/// A form that was sent by somebody whose session had ended: where to, and with what in it.
+#[derive(Clone, Debug, Default)]
+struct Kept {
+    to: String,
+    typed: String,
+}
+
+impl Kept {
+    /// A form of ours, whatever a request says.
+    fn of(to: &str, typed: &str) -> Option<Self> {
+        let path = to.split('?').next().unwrap_or_default();
+        let ours = safe(to) == to && super::is_page(path) && !is_door(path);
+        ours.then(|| Self { to: to.to_owned(), typed: typed.to_owned() })
+    }
+}
+
+/// Whether a page is for whoever is not signed in.
+fn is_door(path: &str) -> bool {
+    ["/sign-in", "/sign-up", "/sign-out", "/language", "/password"]
+        .iter()
+        .any(|door| path == *door || path.starts_with(&format!("{door}/")))
+}
+
+/// Passwords and such are typed again.
+fn is_secret(name: &str) -> bool {
+    name.contains("password") || name.contains("secret")
+}
+
+/// Whoever sends a form and is no longer signed in gets the door, and behind it what they had typed.
+pub(crate) async fn keep_typed(State(app): State<AppState>, request: Request, next: axum::middleware::Next) -> Response {
+    let is_form = request.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+    let path = request.uri().path().to_owned();
+    // What another site sends is nothing that its reader has typed here.
+    if request.method() != Method::POST || !is_form || is_door(&path) || !from_our_page(request.method(), request.headers()) {
+        return next.run(request).await;
+    }
+    let to = request.uri().path_and_query().map_or_else(|| path.clone(), ToString::to_string);
+    let Some(scope) = request.extensions().get::<Scope>().cloned() else { return next.run(request).await };
+    let (parts, body) = request.into_parts();
+    // A body that is too large is refused by whoever reads it; nothing of it is kept.
+    let Ok(typed) = axum::body::to_bytes(body, app.settings().body_bytes_max).await else {
+        return ApiError::from(Refusal::new(Code::BodyTooLarge).with("max", app.settings().body_bytes_max)).into_response();
+    };
+    let response = next.run(Request::from_parts(parts, Body::from(typed.clone()))).await;
+    if response.status() != StatusCode::UNAUTHORIZED {
+        return response;
+    }
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    kept.extend_pairs(url::form_urlencoded::parse(&typed).filter(|(name, _)| !is_secret(name)));
+    let words = Words::new(scope.locale(), &app);
+    let page = SignInPage {
+        next: "/".to_owned(),
+        login: String::new(),
+        wrong: words.s("page-session-ended"),
+        kept: Kept::of(&to, &kept.finish()),
+        shell: Shell::of_visitor(words, "/".to_owned()),
+    };
+    (StatusCode::UNAUTHORIZED, Page(page)).into_response()
+}
+
+#[derive(Template)]
+#[template(path = "resume.html")]
+struct ResumePage {
+    shell: Shell,
+    to: String,
+    fields: Vec<(String, String)>,
 }
 
 pub(crate) async fn sign_in_form(reader: Reader, Query(Next { next }): Query<Next>) -> Response {
     if reader.principal.is_some() {
         return go_to(safe(&next)).into_response();
     }
-    Page(SignInPage { shell: reader.shell, next: safe(&next).to_owned(), login: String::new(), wrong: String::new() }).into_response()
+    Page(SignInPage { shell: reader.shell, next: safe(&next).to_owned(), login: String::new(), wrong: String::new(), kept: None })
+        .into_response()
 }
 
 #[derive(Deserialize)]
@@ -73,6 +145,11 @@ pub(crate) struct SignInFields {
     password: String,
     #[serde(default)]
     next: String,
+    /// What was being sent when the session had ended.
+    #[serde(default)]
+    to: String,
+    #[serde(default)]
+    typed: String,
 }
 
 pub(crate) async fn sign_in(
@@ -85,10 +162,23 @@ pub(crate) async fn sign_in(
 ) -> ApiResult<Response> {
     let client = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     match accounts::sign_in(app.market(), &arrival.ctx, &fields.login, &fields.password, client).await.map_err(ApiError::from) {
-        Ok(signed_in) => Ok(inside(&signed_in.token, safe(&fields.next))),
+        Ok(signed_in) => match Kept::of(&fields.to, &fields.typed) {
+            None => Ok(inside(&signed_in.token, safe(&fields.next))),
+            Some(kept) => {
+                let fields = url::form_urlencoded::parse(kept.typed.as_bytes()).into_owned().collect();
+                let page = ResumePage { to: kept.to, fields, shell: reader.shell };
+                Ok((AppendHeaders([(SET_COOKIE, session_cookie(&signed_in.token))]), Page(page)).into_response())
+            }
+        },
         Err(ApiError::Refused(refusal)) => {
             let wrong = problem::sentence(&refusal, reader.shell.t.locale);
-            let page = SignInPage { shell: reader.shell, next: safe(&fields.next).to_owned(), login: fields.login, wrong };
+            let page = SignInPage {
+                shell: reader.shell,
+                next: safe(&fields.next).to_owned(),
+                login: fields.login,
+                wrong,
+                kept: Kept::of(&fields.to, &fields.typed),
+            };
             Ok((problem::status(refusal.code), Page(page)).into_response())
         }
         Err(fault) => Err(fault),
@@ -97,8 +187,11 @@ pub(crate) async fn sign_in(
 
 /// Gives the browser its session and sends it on.
 fn inside(token: &str, next: &str) -> Response {
-    let cookie = format!("{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}");
-    (AppendHeaders([(SET_COOKIE, cookie)]), go_to(next)).into_response()
+    (AppendHeaders([(SET_COOKIE, session_cookie(token))]), go_to(next)).into_response()
+}
+
+fn session_cookie(token: &str) -> String {
+    format!("{COOKIE_NAME}={token}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={COOKIE_SECONDS}")
 }
 
 #[derive(Template)]
@@ -179,7 +272,6 @@ async fn make_account(app: &AppState, arrival: &Arrival, fields: &SignUpFields) 
 
 /// Beside which field of the form a refusal belongs, and what is said there.
 fn beside(refusal: &Refusal, locale: Locale) -> (String, String) {
-    use kernel::Code;
     let said = problem::sentence(refusal, locale);
     let field = match refusal.code {
         Code::AccountNameTaken => "account".to_owned(),

@@ -27,13 +27,6 @@ impl Filled {
         self
     }
 
-    /// The same without what no page shows again, such as passwords.
-    #[must_use]
-    pub(crate) fn without(mut self, name: &str) -> Self {
-        self.values.retain(|(known, _)| known != name);
-        self
-    }
-
     /// What stands in a field; nothing where it is not there.
     pub(crate) fn value(&self, name: &str) -> &str {
         self.values.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
@@ -73,6 +66,15 @@ impl Filled {
         match field {
             Some(field) => self.wrong_at_field(&field, rule.unwrap_or_else(|| problem::sentence(refusal, locale))),
             None => Self { said: problem::sentence(refusal, locale), ..self },
+        }
+    }
+
+    /// As [`Self::refused`], with codes that belong beside a field of this form.
+    #[must_use]
+    pub(crate) fn refused_beside(self, refusal: &Refusal, locale: Locale, places: &[(Code, &str)]) -> Self {
+        match places.iter().find(|(code, _)| *code == refusal.code) {
+            Some((_, field)) => self.wrong_at_field(field, problem::sentence(refusal, locale)),
+            None => self.refused(refusal, locale),
         }
     }
 

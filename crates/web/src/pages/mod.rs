@@ -36,7 +36,7 @@ use shell::{Shell, Words};
 const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self' data:; \
                            base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-pub(crate) fn routes() -> Router<AppState> {
+pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
         .merge(storefront::routes())
         .merge(door::routes())
@@ -46,6 +46,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(operator::routes())
         .merge(styleguide::routes())
         .merge(assets::routes())
+        .layer(axum::middleware::from_fn_with_state(state.clone(), door::keep_typed))
 }
 
 /// Whether a path is one of a page, whose refusals are shown as pages.
@@ -85,6 +86,11 @@ impl<T: Template> IntoResponse for Page<T> {
             Err(fault) => ApiError::Broken(Box::new(fault)).into_response(),
         }
     }
+}
+
+/// A form again, with what is wrong in it.
+fn again<T: Template>(refusal: &Refusal, page: T) -> Response {
+    (status(refusal.code), Page(page)).into_response()
 }
 
 /// A key for a form, under which its act is done once.

@@ -26,6 +26,12 @@ impl Words {
         Self { locale, zone: app.market().edition().zone.clone() }
     }
 
+    /// Those of a market in Shanghai.
+    #[cfg(test)]
+    pub(crate) fn of(locale: Locale) -> Self {
+        Self { locale, zone: Zone::shanghai() }
+    }
+
     /// The text of a key.
     pub(crate) fn s(&self, key: &str) -> String {
         texts::part(self.locale, key, &[])

@@ -1,6 +1,7 @@
 //! The doors as a client finds them: a real server on the loopback, a real database.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod account_pages;
 mod accounts;
 mod browser;
 mod buying;
