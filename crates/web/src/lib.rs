@@ -23,6 +23,7 @@ pub mod problem;
 pub mod scope;
 mod serve;
 pub mod settings;
+mod shelf;
 pub mod texts;
 mod unreadable;
 
@@ -56,6 +57,8 @@ struct Inner {
     entropy: Entropy,
     /// A place for each request that is answered at the same time.
     places: Semaphore,
+    /// What is on sale, ready to be searched.
+    shelf: shelf::Shelf,
 }
 
 /// What every handler may use. Cheap to clone.
@@ -70,7 +73,8 @@ impl AppState {
     pub fn new(market: Market, settings: Settings) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let (limits, metrics, entropy) = (Limits::new(&settings), Metrics::new()?, market.entropy());
         let places = Semaphore::new(usize::try_from(settings.requests_at_once.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS));
-        Ok(Self(Arc::new(Inner { market, settings, limits, metrics, entropy, places })))
+        let shelf = shelf::Shelf::new()?;
+        Ok(Self(Arc::new(Inner { market, settings, limits, metrics, entropy, places, shelf })))
     }
 
     /// The market.
@@ -127,6 +131,10 @@ impl AppState {
     /// A place for a request, until it is dropped; none when all are taken.
     pub(crate) fn place(&self) -> Option<SemaphorePermit<'_>> {
         self.0.places.try_acquire().ok()
+    }
+
+    pub(crate) fn shelf(&self) -> &shelf::Shelf {
+        &self.0.shelf
     }
 
     fn entropy(&self) -> &Entropy {

@@ -37,7 +37,7 @@ pub use content::{
     OVERVIEW_MAX, PART_NAME_MIN, PRICE_MAX_MINOR, PRICES_MAX, PriceContent, PriceUnit, ProductContent, QUANTITY_MAX, QUANTITY_UNIT_MAX,
     QuantityRule, RefundRule, SCALING_STEPS_MAX, SKUS_MAX, SUPPORT_MAX, SkuContent, Texts,
 };
-pub use shelf::{ShelfEntry, shelf_changes, shelf_mark, shelf_of, shelf_page};
+pub use shelf::{ShelfEntry, list_on_sale_of, shelf_changes, shelf_mark, shelf_of, shelf_page};
 pub use state::{
     LISTING_TABLE, ListingEvent, ListingRow, ListingState, PRODUCT_TABLE, PartState, ProductEvent, ProductRow, ProductState, Purpose, Side,
     Standing, decide_listing, decide_product,

@@ -67,6 +67,14 @@ pub async fn shelf_page(tx: &mut Tx, page: &PageRequest) -> Result<Page<ShelfEnt
     Ok(Page { items, next: rows.next })
 }
 
+/// What a seller has on sale, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_on_sale_of(tx: &mut Tx, seller: AccountId, page: &PageRequest) -> Result<Page<ProductId>> {
+    Ok(page.cut(store::on_sale_of(tx, seller, page).await?, ToString::to_string))
+}
+
 /// Those of `ids` that are on sale, in the order of `ids`.
 ///
 /// # Errors

@@ -633,6 +633,12 @@ pub(super) async fn shelf_page(tx: &mut Tx, page: &PageRequest) -> Result<Vec<Sh
     tx.all(select, &[&page.after, &page.fetch()]).await
 }
 
+/// What a seller has on sale, newest first.
+pub(super) async fn on_sale_of(tx: &mut Tx, seller: AccountId, page: &PageRequest) -> Result<Vec<ProductId>> {
+    let select = sql!("SELECT id FROM products WHERE seller_id = $1 AND state = 'on_sale' AND id < $2 ORDER BY id DESC LIMIT $3");
+    Ok(tx.all::<(ProductId,)>(select, &[&seller, &before(page), &page.fetch()]).await?.into_iter().map(|(id,)| id).collect())
+}
+
 /// The products of these ids that are on sale, in no order; ids beyond the eighth are not looked at.
 pub(super) async fn shelf_of(tx: &mut Tx, ids: [String; 8]) -> Result<Vec<Shelved>> {
     let select = sql!(
