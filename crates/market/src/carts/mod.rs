@@ -140,7 +140,9 @@ pub async fn add(tx: &mut Tx, ctx: &Ctx, edition: &Edition, owner: Owner, item: 
     let lines = store::lines(tx, owner.user).await?;
     let same = lines.iter().find(|line| line.sku_id == item.sku_id && line.unit == unit && line.count == count);
     let before = same.map_or(0, |line| line.quantity);
-    let item = PurchaseItem { quantity: item.quantity.saturating_add(before).min(QUANTITY_MAX), ..item.clone() };
+    // What is no quantity by itself is refused, not made one by what is in the cart already.
+    let quantity = if item.quantity < 1 { item.quantity } else { item.quantity.saturating_add(before).min(QUANTITY_MAX) };
+    let item = PurchaseItem { quantity, ..item.clone() };
     let quote = quote_one(tx, edition, owner, &item).await?;
     if let Some(line) = same {
         return store::set(tx, owner.user, line.id, item.quantity, quote.unit_price_minor).await.map(drop);

@@ -13,4 +13,5 @@ mod money;
 mod pages;
 mod people;
 mod selling;
+mod storefront_pages;
 mod support;
