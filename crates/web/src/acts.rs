@@ -2,7 +2,7 @@
 //! done once under a key, and gives the order as it is kept under the key.
 
 use db::Tx;
-use kernel::{AccountId, Ctx, SubscriptionId, UserId};
+use kernel::{AccountId, Ctx, SkuId, SubscriptionId, UserId};
 use market::accounts::{self, Principal};
 use market::carts::{self, Owner, Wanted};
 use market::idempotency::IdempotencyKey;
@@ -79,6 +79,23 @@ pub(crate) async fn renew(
         once(tx, &ctx, &key, place).await
     };
     app.write(renew).await
+}
+
+/// Places a change to another SKU and quantity.
+pub(crate) async fn change(
+    app: &AppState,
+    act: Act,
+    id: SubscriptionId,
+    to: (SkuId, i64),
+    expected_total_minor: Option<i64>,
+) -> ApiResult<Value> {
+    let (Act { buyer, ctx, key }, market, (sku, quantity)) = (act, app.market().clone(), to);
+    let change = async move |tx: &mut Tx| {
+        let place =
+            async |tx: &mut Tx| orders::place_change(tx, &ctx, market.edition(), buyer, id, sku, quantity, expected_total_minor).await;
+        once(tx, &ctx, &key, place).await
+    };
+    app.write(change).await
 }
 
 /// Returns a subscription without a reason.

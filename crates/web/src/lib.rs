@@ -15,6 +15,7 @@ mod compat;
 pub mod extract;
 mod health;
 pub mod limits;
+mod live;
 mod metrics;
 mod observe;
 mod openapi;
@@ -161,6 +162,7 @@ pub fn app(state: AppState) -> Result<Router, serde_json::Error> {
     let document = Bytes::from(serde_json::to_vec(&openapi::finish(document))?);
     let router = api
         .merge(compat::routes())
+        .merge(live::routes())
         .merge(pages::routes(&state))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))

@@ -409,6 +409,18 @@ pub async fn instance(market: &Market, ctx: &Ctx, buyer: AccountId, id: Subscrip
         .await
 }
 
+/// How to use an instance, as the seller last said: asks nobody.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub async fn known_instance(tx: &mut Tx, market: &Market, buyer: AccountId, id: SubscriptionId) -> Result<Option<InstanceView>> {
+    let sub = subscriptions::get_of_buyer(tx, buyer, id).await?;
+    match sub.state {
+        SubscriptionState::InUse | SubscriptionState::Frozen => kept_info(tx, market, id).await,
+        SubscriptionState::Opening | SubscriptionState::Failed | SubscriptionState::Released => Ok(None),
+    }
+}
+
 /// What the seller last said of the instance.
 async fn kept_info(tx: &mut Tx, market: &Market, id: SubscriptionId) -> Result<Option<InstanceView>> {
     let Some((call, Some(sealed))) = calls::instance_sealed(tx, id).await? else { return Ok(None) };

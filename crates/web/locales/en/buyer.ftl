@@ -1,0 +1,31 @@
+# The buyer center.
+
+page-todos = To do
+page-no-todos = Nothing waits for you.
+page-last-orders = Last orders
+page-show-all = Show all
+page-none-like-that = None like that.
+page-todo-pay = An order over { $value } waits for its payment.
+page-todo-pay-act = Pay
+page-todo-ends = { $value } ends soon and does not renew itself.
+page-todo-frozen = { $value } is frozen and will be released.
+page-tile-in-use = In use
+page-tile-opening = Being opened
+page-tile-frozen = Frozen
+page-step-paid = Paid
+page-step-opening = The seller opens it
+page-step-ready = Ready to use
+page-order-done = It is ready.
+page-used = Used
+page-used-more = Details
+page-seller-said = As the seller said at { $value }.
+page-ask-seller-now = Ask the seller now
+page-change-it = Change it
+page-now = Now:
+page-change-to = Change to
+page-change-until = The new price counts from now until { $value }.
+page-change-months = That is { $value } months.
+page-change-new = Worth as the new
+page-change-old = Worth as the old
+page-to-pay = To pay
+page-change-choose = Choose another variant or quantity to see what it costs.

@@ -1,0 +1,31 @@
+# The buyer center.
+
+page-todos = 待办
+page-no-todos = 没有待办事项。
+page-last-orders = 最近订单
+page-show-all = 查看全部
+page-none-like-that = 没有符合条件的记录。
+page-todo-pay = 有一个 { $value } 的订单待支付。
+page-todo-pay-act = 去支付
+page-todo-ends = { $value } 即将到期，且未开启自动续费。
+page-todo-frozen = { $value } 已冻结，即将释放。
+page-tile-in-use = 使用中
+page-tile-opening = 开通中
+page-tile-frozen = 已冻结
+page-step-paid = 已付款
+page-step-opening = 商家开通中
+page-step-ready = 可以使用
+page-order-done = 已开通。
+page-used = 用量
+page-used-more = 详情
+page-seller-said = 商家更新于 { $value }。
+page-ask-seller-now = 立即向商家查询
+page-change-it = 变更规格
+page-now = 当前：
+page-change-to = 变更为
+page-change-until = 新价格自现在起计至 { $value }。
+page-change-months = 共 { $value } 个月。
+page-change-new = 按新规格计
+page-change-old = 按原规格计
+page-to-pay = 应付
+page-change-choose = 选择其他规格或数量，即可查看差价。

@@ -21,7 +21,7 @@ use crate::AppState;
 use crate::acts::{self, Act};
 use crate::answer::{Created, List, Tagged};
 use crate::auth::{Buyer, May, Operator, Seller, buyer, operator, seller};
-use crate::extract::{IfMatch, IfMatchHeader, Json, Nothing, Once, OnceHeader, Paging, PagingQuery, Query, Segment, once};
+use crate::extract::{IfMatch, IfMatchHeader, Json, Nothing, Once, OnceHeader, Paging, PagingQuery, Query, Segment};
 use crate::problem::ApiResult;
 
 pub(crate) fn routes() -> OpenApiRouter<AppState> {
@@ -274,16 +274,9 @@ async fn change_subscription(
     input: Once<ChangeInput>,
 ) -> ApiResult<Created<Value>> {
     let May { principal, ctx, .. } = buyer;
-    let (key, input) = input.open(principal.account)?;
-    let market = app.market().clone();
-    let change = async move |tx: &mut Tx| {
-        let ChangeInput { sku_id, quantity, expected_total_minor } = input;
-        once(tx, &ctx, &key, async |tx: &mut Tx| {
-            orders::place_change(tx, &ctx, market.edition(), principal.account, id, sku_id, quantity, expected_total_minor).await
-        })
-        .await
-    };
-    Ok(created(app.write(change).await?))
+    let (key, ChangeInput { sku_id, quantity, expected_total_minor }) = input.open(principal.account)?;
+    let act = Act { buyer: principal.account, ctx, key };
+    Ok(created(acts::change(&app, act, id, (sku_id, quantity), expected_total_minor).await?))
 }
 
 /// What a refund would give

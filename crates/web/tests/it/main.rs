@@ -4,6 +4,7 @@
 mod account_pages;
 mod accounts;
 mod browser;
+mod buyer_pages;
 mod buying;
 mod contract;
 mod doors;

@@ -189,7 +189,7 @@ async fn a_buyer_orders_pays_and_uses_what_the_seller_opened() {
     // How it is renewed, by two tabs: the second is told that the first was there.
     let version = service.field("version");
     let auto = [("mode", "auto"), ("version", version.as_str())];
-    assert_eq!(browser.post(&format!("{path}/renewal"), &auto).await.goes_to(), path);
+    assert_eq!(browser.post(&format!("{path}/renewal"), &auto).await.goes_to(), format!("{path}?done=saved"));
     assert_eq!(browser.post(&format!("{path}/renewal"), &auto).await.status, StatusCode::PRECONDITION_FAILED);
     browser.open(&path).await.says("<option value=\"auto\" selected>");
     let odd = browser.open(&format!("{path}?unit=year&count=99")).await;
