@@ -108,7 +108,9 @@ impl AppState {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
     {
-        Ok(self.0.market.db().write(work).await?)
+        let done = self.0.market.db().write(work).await;
+        self.0.shelf.wrote();
+        Ok(done?)
     }
 
     /// As [`Self::write`], beside others of its kind on PostgreSQL (see [`db::Db::write_snapshot`]): placing and paying.
@@ -117,7 +119,9 @@ impl AppState {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
     {
-        Ok(self.0.market.db().write_snapshot(work).await?)
+        let done = self.0.market.db().write_snapshot(work).await;
+        self.0.shelf.wrote();
+        Ok(done?)
     }
 
     /// Runs `work` on one unchanging view of the market.

@@ -1,11 +1,17 @@
-//! The index of what is on sale, kept as the catalogue is.
+//! The index of what is on sale, and pages made from it, kept as the catalogue is.
 //!
-//! Whoever asks it reads the mark of the shelf first, one small row: what has changed since, in this process or another, is taken in before the
-//! answer. So a product that was hidden is not found by the next question, and whatever is shown is read from the database besides. The index
-//! is made with the first question; a market that nobody searches has none.
+//! Whoever asks compares the mark of the shelf first: what has changed since is taken in before the answer. The mark is read anew after every
+//! write of this process, so a product that was hidden here is not found by the next question; what another process has changed is seen within
+//! [`MARK_TRUSTED`]. Whatever a search shows is read from the database besides. The index is made with the first question; a market that nobody
+//! visits has none.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::body::Bytes;
+use http::HeaderMap;
 
 use kernel::{AccountId, Ctx, Locale, ProductId};
 use market::catalog::categories::{self, Category};
@@ -31,6 +37,26 @@ const POPULAR_MAX: i64 = 24;
 /// The highest prices of the bands but the last, in whole units of the currency.
 const BANDS: [i64; 4] = [0, 100, 1_000, 10_000];
 
+/// For so long the mark is taken for what it was, while this process writes nothing.
+const MARK_TRUSTED: Duration = Duration::from_secs(1);
+/// For so long a page is shown as it was made: names of sellers and what is popular change without a mark.
+const PAGE_KEPT: Duration = Duration::from_secs(60);
+/// The most pages that are kept, and the most bytes of one; when there are more, keeping begins anew.
+const PAGES_MAX: usize = 128;
+const PAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// The mark as it was read: after how many writes of this process, and when.
+type Seen = Option<(u64, Instant, i64)>;
+
+/// A page as visitors get it.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptPage {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    mark: i64,
+    made: Instant,
+}
+
 /// When it was looked up, and what was found.
 type Popular = Option<(i64, Vec<ProductId>)>;
 
@@ -41,11 +67,45 @@ pub(crate) struct Shelf {
     /// One takes in what has changed, the others wait for it.
     refreshing: tokio::sync::Mutex<()>,
     popular: Mutex<Popular>,
+    /// Counts what this process has written.
+    writes: AtomicU64,
+    seen: Mutex<Seen>,
+    pages: Mutex<HashMap<String, KeptPage>>,
 }
 
 impl Shelf {
     pub(crate) fn new() -> Result<Self, search::Fault> {
-        Ok(Self { index: Arc::new(Index::new()?), refreshing: tokio::sync::Mutex::default(), popular: Mutex::default() })
+        Ok(Self {
+            index: Arc::new(Index::new()?),
+            refreshing: tokio::sync::Mutex::default(),
+            popular: Mutex::default(),
+            writes: AtomicU64::new(0),
+            seen: Mutex::default(),
+            pages: Mutex::default(),
+        })
+    }
+
+    /// This process has written something; the mark may be another one.
+    pub(crate) fn wrote(&self) {
+        self.writes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The page that was made under `key` when the shelf had this mark, if it is still good.
+    pub(crate) fn page(&self, key: &str, mark: i64) -> Option<KeptPage> {
+        let pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.get(key).filter(|page| page.mark == mark && page.made.elapsed() < PAGE_KEPT).cloned()
+    }
+
+    /// Keeps a page that was made after the mark had been read.
+    pub(crate) fn keep(&self, key: String, mark: i64, headers: HeaderMap, body: Bytes) {
+        if body.len() > PAGE_BYTES_MAX {
+            return;
+        }
+        let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+        if pages.len() >= PAGES_MAX && !pages.contains_key(&key) {
+            pages.clear();
+        }
+        pages.insert(key, KeptPage { headers, body, mark, made: Instant::now() });
     }
 }
 
@@ -100,7 +160,19 @@ fn entry(app: &AppState, on_shelf: &ShelfEntry, seller: &str) -> Entry {
 impl AppState {
     /// The mark of the shelf now.
     pub(crate) async fn shelf_mark(&self) -> ApiResult<i64> {
-        self.read(async |tx| catalog::shelf_mark(tx).await).await
+        let seen = || self.shelf().seen.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counted before it is read: a write that ends meanwhile makes what was read worth nothing.
+        let writes = self.shelf().writes.load(Ordering::Acquire);
+        if let Some((after, at, mark)) = *seen()
+            && after == writes
+            && at.elapsed() < MARK_TRUSTED
+        {
+            return Ok(mark);
+        }
+        let at = Instant::now();
+        let mark = self.read(async |tx| catalog::shelf_mark(tx).await).await?;
+        *seen() = Some((writes, at, mark));
+        Ok(mark)
     }
 
     /// The index, as the catalogue is now.

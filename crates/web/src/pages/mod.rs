@@ -38,7 +38,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 's
 
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
-        .merge(storefront::routes())
+        .merge(storefront::routes(state))
         .merge(door::routes())
         .merge(account::routes())
         .merge(buyer::routes())

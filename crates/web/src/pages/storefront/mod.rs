@@ -30,14 +30,16 @@ use crate::AppState;
 use crate::problem::ApiResult;
 use crate::shelf;
 
-pub(super) fn routes() -> Router<AppState> {
-    Router::new()
+pub(super) fn routes(app: &AppState) -> Router<AppState> {
+    let kept = Router::new()
         .route("/", get(home::home))
-        .route("/search", get(list::search))
-        .route("/search/suggest", get(list::suggest))
         .route("/categories/{slug}", get(list::category))
         .route("/products/{id}", get(product::product))
         .route("/sellers/{id}", get(seller::seller))
+        .route_layer(axum::middleware::from_fn_with_state(app.clone(), seo::remembered));
+    kept
+        .route("/search", get(list::search))
+        .route("/search/suggest", get(list::suggest))
         .route("/compare", get(compare::compare))
         .route("/buyer/favourites", get(favourites::favourites).post(favourites::add))
         .route("/buyer/favourites/remove", post(favourites::remove))

@@ -4,11 +4,13 @@
 //! page) it is asked for again cheaply. Nothing of anybody who has signed in is kept.
 
 use askama::Template;
-use axum::extract::{FromRequestParts, State};
+use axum::body::to_bytes;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, VARY};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HOST, IF_NONE_MATCH, VARY};
 use http::request::Parts;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 use kernel::Locale;
 use market::catalog;
 use market::page::PageRequest;
@@ -19,6 +21,7 @@ use crate::AppState;
 use crate::auth::{Visitor, shows_cookie};
 use crate::extract::Segment;
 use crate::problem::{ApiError, ApiResult};
+use crate::scope::Scope;
 
 /// For so long a page for visitors may be kept unasked, seconds.
 const KEPT_SECONDS: u32 = 60;
@@ -144,6 +147,53 @@ fn kept(body: String, kind: &'static str, known: Option<&str>) -> Response {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, body).into_response()
+}
+
+/// Gives visitors a page as it was made before, while the catalogue has not changed; whoever has signed in, and whoever asks for something of
+/// their own choice, gets it made for them.
+pub(super) async fn remembered(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let Some((key, scope)) = key(&request) else { return next.run(request).await };
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    let mark = match app.shelf_mark().await {
+        Ok(mark) => mark,
+        Err(fault) => return fault.into_response(),
+    };
+    if let Some(page) = app.shelf().page(&key, mark) {
+        if let Err(refusal) = app.limits().visit(scope.client()) {
+            return ApiError::from(refusal).into_response();
+        }
+        let tag = page.headers.get(ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+        if known.is_some_and(|known| names(&known, tag)) {
+            let mut headers = page.headers;
+            headers.remove(CONTENT_TYPE);
+            return (StatusCode::NOT_MODIFIED, headers).into_response();
+        }
+        return (page.headers, page.body).into_response();
+    }
+    let (parts, body) = next.run(request).await.into_parts();
+    if parts.status != StatusCode::OK || !parts.headers.contains_key(ETAG) {
+        return Response::from_parts(parts, body);
+    }
+    match to_bytes(body, usize::MAX).await {
+        Ok(bytes) => {
+            app.shelf().keep(key, mark, parts.headers.clone(), bytes.clone());
+            Response::from_parts(parts, bytes.into())
+        }
+        Err(fault) => ApiError::Broken(Box::new(fault)).into_response(),
+    }
+}
+
+/// What tells one visitor's page from another: where, in which language, at which of our addresses. None for what is not the same for all.
+fn key(request: &Request) -> Option<(String, Scope)> {
+    const QUERY_MAX: usize = 12;
+    let scope = request.extensions().get::<Scope>()?.clone();
+    let headers = request.headers();
+    let query = request.uri().query().unwrap_or_default();
+    let is_plain = query.is_empty() || (query.starts_with("lang=") && query.len() <= QUERY_MAX);
+    let is_visitor = !shows_cookie(headers) && !headers.contains_key(AUTHORIZATION);
+    let host = headers.get(HOST)?.to_str().ok()?;
+    let is_kept = request.method() == Method::GET && is_plain && is_visitor && host.len() < 100;
+    is_kept.then(|| (format!("{host} {} {}?{query}", scope.locale().word(), request.uri().path()), scope))
 }
 
 /// The map of the site: where its parts are. The first has what is always there.
