@@ -10,19 +10,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 16] = [
+const DOMAINS: [&str; 20] = [
     "audit",
     "site",
     "notices",
     "ledger",
     "accounts",
+    "agreements",
     "sellers",
     "catalog",
+    "wishes",
     "pricing",
     "settlement",
     "calls",
     "subscriptions",
     "orders",
+    "carts",
     "refunds",
     "delivery",
     "debugging",

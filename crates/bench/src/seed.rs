@@ -319,6 +319,9 @@ const KINDS: [(&str, &str); 8] = [
 ];
 
 /// A complete product with one SKU, sold by the month and the year.
+/// Where products stand, in turn.
+const CATEGORIES: [&str; 6] = ["collaboration", "crm", "database", "network-security", "devops", "training"];
+
 fn content(n: usize, address: AddressId) -> ProductContent {
     let price = |unit, amount_minor| PriceContent { unit, amount_minor };
     let (zh, en) = KINDS[n % KINDS.len()];
@@ -327,6 +330,7 @@ fn content(n: usize, address: AddressId) -> ProductContent {
         overview: Texts::new(format!("团队一起使用的{zh}"), format!("{en} for teams")),
         description: Texts::new("在线协作，按月或按年订阅。", "Work together online, by the month or by the year."),
         highlights: vec![Texts::new("实时协作", "Live collaboration")],
+        category: CATEGORIES[n % CATEGORIES.len()].to_owned(),
         support_email: "help@example.com".to_owned(),
         support_phone: "+86 755 7654321".to_owned(),
         editions: vec![EditionContent {

@@ -162,6 +162,14 @@ codes! {
     PriceChanged "price-changed" Conflict,
     /// The buyer and the seller are the same account.
     OwnProduct "own-product" Conflict,
+    /// The cart holds no more lines. `max`.
+    CartFull "cart-full" Limited,
+    /// What was to be ordered is no longer in the cart as it was shown.
+    CartChanged "cart-changed" Conflict,
+    /// An agreement must be accepted first. `agreement`.
+    AgreementNeeded "agreement-needed" Invalid,
+    /// There are no more favourites to keep. `max`.
+    FavouritesFull "favourites-full" Limited,
     /// The bank reference was recorded already.
     DepositDuplicate "deposit-duplicate" Conflict,
     // ---- proofs ----

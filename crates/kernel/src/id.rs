@@ -202,6 +202,10 @@ ids! {
     TransactionId "ltx",
     /// A seller's statement of one settlement period.
     StatementId "stm",
+    /// A line of a cart.
+    CartLineId "crt",
+    /// What somebody has agreed to, with an order.
+    AgreementId "agr",
     /// One incoming request or one run of a job; what a user quotes to support.
     RequestId "req",
 }

@@ -10,8 +10,10 @@
 //! moves only through `ledger`.
 
 pub mod accounts;
+pub mod agreements;
 pub mod audit;
 pub mod calls;
+pub mod carts;
 pub mod catalog;
 mod clock;
 pub mod debugging;
@@ -36,6 +38,7 @@ pub mod site;
 pub mod subscriptions;
 pub mod vault;
 pub mod views;
+pub mod wishes;
 
 pub use clock::{Clock, ClockReport, SANDBOX_LATEST_MS, Ticking};
 pub use machine::MachineTime;

@@ -452,6 +452,7 @@ pub fn content(address: kernel::AddressId) -> ProductContent {
         overview: Texts::new("团队一起编辑的表格", "Spreadsheets for teams"),
         description: Texts::new("在线协作。", "Work together online."),
         highlights: vec![Texts::new("实时协作", "Live collaboration")],
+        category: "other".to_owned(),
         support_email: "help@example.com".to_owned(),
         support_phone: "+86 755 7654321".to_owned(),
         editions: vec![

@@ -4,6 +4,7 @@
 use db::Tx;
 use kernel::{AccountId, Ctx, SkuId, SubscriptionId, UserId};
 use market::accounts::{self, Principal};
+use market::carts::{self, Owner, Wanted};
 use market::idempotency::IdempotencyKey;
 use market::orders::{self, PurchaseItem, RenewalInput};
 use market::refunds;
@@ -32,6 +33,20 @@ pub(crate) async fn place(app: &AppState, act: Act, items: Vec<PurchaseItem>, ex
         once(tx, &ctx, &key, async |tx: &mut Tx| orders::place(tx, &ctx, market.edition(), buyer, &items, expected_total_minor).await).await
     };
     app.write_snapshot(place).await
+}
+
+/// Places what was in a cart, or past it: one order for each seller; as [`place`] beside others at a snapshot (decision 0018), for it writes what
+/// placing writes, and the lines of the cart that it takes are rows that it deletes.
+pub(crate) async fn checkout(app: &AppState, act: Act, owner: Owner, wanted: Vec<Wanted>, ticked: Vec<String>) -> ApiResult<Value> {
+    let (Act { ctx, key, .. }, market) = (act, app.market().clone());
+    let checkout = async move |tx: &mut Tx| {
+        once(tx, &ctx, &key, async |tx: &mut Tx| {
+            let placed = carts::checkout(tx, &ctx, market.edition(), owner, &wanted, &ticked).await?;
+            Ok(placed.into_iter().map(|order| order.number).collect::<Vec<_>>())
+        })
+        .await
+    };
+    app.write_snapshot(checkout).await
 }
 
 /// Pays an order from the balance; a purchase beside others at a snapshot (decision 0018).

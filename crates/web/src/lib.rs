@@ -24,6 +24,7 @@ pub mod problem;
 pub mod scope;
 mod serve;
 pub mod settings;
+mod shelf;
 pub mod texts;
 mod unreadable;
 
@@ -57,6 +58,8 @@ struct Inner {
     entropy: Entropy,
     /// A place for each request that is answered at the same time.
     places: Semaphore,
+    /// What is on sale, ready to be searched.
+    shelf: shelf::Shelf,
 }
 
 /// What every handler may use. Cheap to clone.
@@ -71,7 +74,8 @@ impl AppState {
     pub fn new(market: Market, settings: Settings) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
         let (limits, metrics, entropy) = (Limits::new(&settings), Metrics::new()?, market.entropy());
         let places = Semaphore::new(usize::try_from(settings.requests_at_once.get()).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS));
-        Ok(Self(Arc::new(Inner { market, settings, limits, metrics, entropy, places })))
+        let shelf = shelf::Shelf::new()?;
+        Ok(Self(Arc::new(Inner { market, settings, limits, metrics, entropy, places, shelf })))
     }
 
     /// The market.
@@ -104,7 +108,9 @@ impl AppState {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
     {
-        Ok(self.0.market.db().write(work).await?)
+        let done = self.0.market.db().write(work).await;
+        self.0.shelf.wrote();
+        Ok(done?)
     }
 
     /// As [`Self::write`], beside others of its kind on PostgreSQL (see [`db::Db::write_snapshot`]): placing and paying.
@@ -113,7 +119,9 @@ impl AppState {
         T: Send + 'static,
         F: AsyncFn(&mut Tx) -> db::Result<T> + Send + 'static,
     {
-        Ok(self.0.market.db().write_snapshot(work).await?)
+        let done = self.0.market.db().write_snapshot(work).await;
+        self.0.shelf.wrote();
+        Ok(done?)
     }
 
     /// Runs `work` on one unchanging view of the market.
@@ -128,6 +136,10 @@ impl AppState {
     /// A place for a request, until it is dropped; none when all are taken.
     pub(crate) fn place(&self) -> Option<SemaphorePermit<'_>> {
         self.0.places.try_acquire().ok()
+    }
+
+    pub(crate) fn shelf(&self) -> &shelf::Shelf {
+        &self.0.shelf
     }
 
     fn entropy(&self) -> &Entropy {

@@ -41,7 +41,10 @@ impl Scope {
         let client = client(headers, request.extensions(), settings);
         let is_page = pages::is_page(request.uri().path());
         let page = request.uri().path_and_query().map(ToString::to_string).filter(|_| is_page && is_safe(request.method()));
-        Self(Arc::new(Inner { request_id, client, page, is_page, asked: chosen.or_else(preferred), reader: OnceLock::new() }))
+        // A link may name the language, so that what reads no cookies, such as a search engine, finds every page in each.
+        let linked = is_page.then(|| linked(request.uri().query()?)).flatten();
+        let asked = linked.or(chosen).or_else(preferred);
+        Self(Arc::new(Inner { request_id, client, page, is_page, asked, reader: OnceLock::new() }))
     }
 
     /// Whether the answer is for people to read.
@@ -82,6 +85,12 @@ impl Scope {
         // A second sign-in within one request is the same reader.
         let _ = self.0.reader.set(locale);
     }
+}
+
+/// The language that a link names: `?lang=zh-CN`.
+fn linked(query: &str) -> Option<Locale> {
+    let (_, named) = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "lang")?;
+    Locale::ALL.iter().copied().find(|locale| locale.word() == named)
 }
 
 /// The address a request came from: the peer's, or, behind a trusted proxy, the last address in `X-Forwarded-For` that no trusted proxy has.

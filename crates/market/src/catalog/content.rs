@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use kernel::{AddressId, Code, EditionId, Entropy, Locale, Refusal, SkuId};
 use serde::{Deserialize, Serialize};
 
+use super::categories;
 use crate::edition::TaxKind;
 
 /// The fewest characters of a product's name (spec: business §12 Q6).
@@ -254,6 +255,10 @@ pub struct EditionContent {
     pub skus: Vec<SkuContent>,
 }
 
+fn default_category() -> String {
+    categories::OTHER.to_owned()
+}
+
 /// All that a seller writes about a product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -269,6 +274,9 @@ pub struct ProductContent {
     /// Short points.
     #[serde(default)]
     pub highlights: Vec<Texts>,
+    /// Where it stands in the tree of categories: the slug of a leaf; `other` when left out.
+    #[serde(default = "default_category")]
+    pub category: String,
     /// Where buyers write to.
     #[serde(default)]
     pub support_email: String,
@@ -324,6 +332,9 @@ impl ProductContent {
             let path = format!("highlights.{i}");
             check_length(&path, highlight, HIGHLIGHT_MAX)?;
             check_line(&path, highlight)?;
+        }
+        if categories::leaf(&self.category).is_none() {
+            return Err(invalid("category", "unknown"));
         }
         check_contact("support_email", &self.support_email, "email", |text| {
             text.split_once('@').is_some_and(|(a, b)| !a.is_empty() && b.contains('.'))

@@ -8,10 +8,12 @@
 //! published is deleted or comes back once retired, an edition keeps its charging mode and a SKU the step of its quantity. Orders copy the
 //! price and the texts of an [`Offer`], so a later change never touches them.
 //!
-//! Leaves out: attributes, tiered prices, purchase restrictions, pictures, categories, trials, the operator's restriction for some months,
+//! Leaves out: attributes, tiered prices, purchase restrictions, pictures, trials, the operator's restriction for some months,
 //! the delay of price increases, and the difference between two revisions (later issues).
 
+pub mod categories;
 mod content;
+mod shelf;
 mod state;
 mod store;
 #[cfg(test)]
@@ -35,6 +37,7 @@ pub use content::{
     OVERVIEW_MAX, PART_NAME_MIN, PRICE_MAX_MINOR, PRICES_MAX, PriceContent, PriceUnit, ProductContent, QUANTITY_MAX, QUANTITY_UNIT_MAX,
     QuantityRule, RefundRule, SCALING_STEPS_MAX, SKUS_MAX, SUPPORT_MAX, SkuContent, Texts,
 };
+pub use shelf::{ShelfEntry, list_on_sale_of, shelf_changes, shelf_mark, shelf_of, shelf_page};
 pub use state::{
     LISTING_TABLE, ListingEvent, ListingRow, ListingState, PRODUCT_TABLE, PartState, ProductEvent, ProductRow, ProductState, Purpose, Side,
     Standing, decide_listing, decide_product,
@@ -379,6 +382,7 @@ pub async fn approve(tx: &mut Tx, ctx: &Ctx, edition: &Edition, id: ListingId) -
     product.content = Some(listing.content);
     product.published_at = product.published_at.or(Some(ctx.now));
     save(tx, &product).await?;
+    store::touch_shelf(tx, product.id).await?;
     audit::record(tx, ctx, "catalog.approved", &product.id, &json!({ "listing": id, "state": product.standing.state })).await?;
     let args = json!({ "product": product.names, "listing": id, "decision": ListingState::Approved });
     notices::send(tx, ctx, product.seller_id, NoticeKind::ReviewDecided, &product.id, &args).await?;
@@ -462,6 +466,7 @@ async fn turn(tx: &mut Tx, ctx: &Ctx, by: By, id: ProductId, event: ProductEvent
         product.retired_at = Some(ctx.now);
     }
     save(tx, &product).await?;
+    store::touch_shelf(tx, id).await?;
     audit::record(tx, ctx, action, &id, &json!({ "by": by.side() })).await?;
     Ok(product.standing.state)
 }
@@ -538,6 +543,7 @@ async fn forget_retired(tx: &mut Tx, mut product: store::Product) -> Result<()> 
     if let Some(content) = &mut product.content {
         content.drop_retired(&editions, &skus);
     }
+    store::touch_shelf(tx, product.id).await?;
     save(tx, &product).await
 }
 
@@ -585,4 +591,13 @@ pub async fn flag(tx: &mut Tx, ctx: &Ctx, id: ProductId) -> Result<bool> {
 /// Those of the database.
 pub async fn address_in_use(tx: &mut Tx, id: AddressId) -> Result<bool> {
     store::address_in_use(tx, id).await
+}
+
+/// Who sells a SKU, and what it is called, whatever has become of it.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub async fn name_of(tx: &mut Tx, sku: SkuId) -> Result<(AccountId, Names)> {
+    let found = store::candidate(tx, sku, PriceUnit::Once).await?.ok_or_else(not_found)?;
+    Ok(found.named())
 }

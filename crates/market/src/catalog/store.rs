@@ -518,6 +518,11 @@ impl Candidate {
         self.offer.state
     }
 
+    /// Who sells it, and its names.
+    pub(super) fn named(self) -> (AccountId, Names) {
+        (self.offer.seller_id, self.offer.names)
+    }
+
     /// The offer at a price.
     pub(super) fn at(self, unit: PriceUnit, price_id: PriceId, unit_price: Money) -> Offer {
         let Offerless {
@@ -594,4 +599,52 @@ pub(super) async fn address_in_use(tx: &mut Tx, id: AddressId) -> Result<bool> {
     }
     let submitted = sql!("SELECT id FROM listings WHERE state = 'under_review' AND content LIKE $1 ESCAPE '!' LIMIT 1");
     Ok(tx.find::<(ListingId,)>(submitted, &[&contains(&id.to_string())]).await?.is_some())
+}
+
+// ---- the shelf ----
+
+/// Notes that what the lists show of a product has changed.
+pub(super) async fn touch_shelf(tx: &mut Tx, product: ProductId) -> Result<()> {
+    let up = sql!("INSERT INTO shelf (name, mark) VALUES ('shelf', 1) ON CONFLICT (name) DO UPDATE SET mark = shelf.mark + 1");
+    tx.execute(up, &[]).await?;
+    let note = sql!(
+        "INSERT INTO shelf_changes (product_id, mark) SELECT $1, mark FROM shelf WHERE name = 'shelf'
+         ON CONFLICT (product_id) DO UPDATE SET mark = excluded.mark"
+    );
+    tx.execute(note, &[&product]).await.map(drop)
+}
+
+pub(super) async fn shelf_mark(tx: &mut Tx) -> Result<i64> {
+    let found: Option<(i64,)> = tx.find(sql!("SELECT mark FROM shelf WHERE name = 'shelf'"), &[]).await?;
+    Ok(found.map_or(0, |(mark,)| mark))
+}
+
+/// What changed after `mark`, in its order.
+pub(super) async fn shelf_changes(tx: &mut Tx, mark: i64, limit: i64) -> Result<Vec<(ProductId, i64)>> {
+    tx.all(sql!("SELECT product_id, mark FROM shelf_changes WHERE mark > $1 ORDER BY mark LIMIT $2"), &[&mark, &limit]).await
+}
+
+/// A product on sale: id, seller, content as JSON, when it was first published.
+pub(super) type Shelved = (ProductId, AccountId, String, Option<i64>);
+
+/// What is on sale, oldest first.
+pub(super) async fn shelf_page(tx: &mut Tx, page: &PageRequest) -> Result<Vec<Shelved>> {
+    let select = sql!("SELECT id, seller_id, content, published_at FROM products WHERE state = 'on_sale' AND id > $1 ORDER BY id LIMIT $2");
+    tx.all(select, &[&page.after, &page.fetch()]).await
+}
+
+/// What a seller has on sale, newest first.
+pub(super) async fn on_sale_of(tx: &mut Tx, seller: AccountId, page: &PageRequest) -> Result<Vec<ProductId>> {
+    let select = sql!("SELECT id FROM products WHERE seller_id = $1 AND state = 'on_sale' AND id < $2 ORDER BY id DESC LIMIT $3");
+    Ok(tx.all::<(ProductId,)>(select, &[&seller, &before(page), &page.fetch()]).await?.into_iter().map(|(id,)| id).collect())
+}
+
+/// The products of these ids that are on sale, in no order; ids beyond the eighth are not looked at.
+pub(super) async fn shelf_of(tx: &mut Tx, ids: [String; 8]) -> Result<Vec<Shelved>> {
+    let select = sql!(
+        "SELECT id, seller_id, content, published_at FROM products
+         WHERE state = 'on_sale' AND id IN ($1, $2, $3, $4, $5, $6, $7, $8)"
+    );
+    let [a, b, c, d, e, f, g, h] = &ids;
+    tx.all(select, &[a, b, c, d, e, f, g, h]).await
 }

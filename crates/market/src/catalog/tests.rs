@@ -99,6 +99,7 @@ fn content() -> ProductContent {
         overview: Texts::new("记笔记", "Takes notes"),
         description: Texts::new("# 云笔记\n\n很好。", ""),
         highlights: vec![Texts::new("快", "Fast")],
+        category: "other".to_owned(),
         support_email: "help@notes.example".to_owned(),
         support_phone: String::new(),
         editions: vec![edition("标准版", "Standard"), edition("专业版", "Professional")],

@@ -90,6 +90,8 @@ pub struct ProductView {
     pub description: Texts,
     /// Short points.
     pub highlights: Vec<Texts>,
+    /// Where it stands in the tree of categories.
+    pub category: String,
     /// Where buyers write to.
     pub support_email: String,
     /// Where buyers call.
@@ -115,6 +117,8 @@ pub struct ProductCard {
     pub overview: Texts,
     /// Short points.
     pub highlights: Vec<Texts>,
+    /// Where it stands in the tree of categories.
+    pub category: String,
     /// The least to pay.
     pub price_from: Option<PriceFrom>,
 }
@@ -269,7 +273,7 @@ pub(super) async fn all_editions(tx: &mut Tx, product: ProductId) -> Result<Vec<
 }
 
 /// The shortest unit's lowest price: what comes first in the order of units, then of amounts.
-fn lowest(prices: impl Iterator<Item = (PriceUnit, Money)>) -> Option<PriceFrom> {
+pub(super) fn lowest(prices: impl Iterator<Item = (PriceUnit, Money)>) -> Option<PriceFrom> {
     prices.min_by_key(|(unit, price)| (*unit, price.minor)).map(|(unit, price)| PriceFrom { unit, price })
 }
 
@@ -305,6 +309,7 @@ pub async fn view(tx: &mut Tx, viewer: Option<AccountId>, id: ProductId) -> Resu
         overview: content.overview,
         description: content.description,
         highlights: content.highlights,
+        category: content.category,
         support_email: content.support_email,
         support_phone: content.support_phone,
         price_from: entry_price(&editions),
@@ -338,6 +343,7 @@ pub async fn list_on_sale(tx: &mut Tx, query: Option<&str>, page: &PageRequest) 
             names: content.names,
             overview: content.overview,
             highlights: content.highlights,
+            category: content.category,
             price_from: lowest(of_this.map(|(_, unit, minor, currency)| (*unit, Money::new(*minor, *currency)))),
         });
     }

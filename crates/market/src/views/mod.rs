@@ -6,6 +6,7 @@ pub mod export;
 pub mod health;
 pub mod queues;
 pub mod selling;
+pub mod shop;
 
 use db::{Result, Tx, sql};
 use kernel::{AccountId, SubscriptionId};

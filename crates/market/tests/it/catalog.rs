@@ -133,6 +133,7 @@ impl Shop {
             overview: Texts::new("记笔记", "Takes notes"),
             description: Texts::new("# 很好", "# Good"),
             highlights: vec![Texts::new("快", "Fast")],
+            category: "other".to_owned(),
             support_email: "help@notes.example".to_owned(),
             support_phone: String::new(),
             editions: vec![

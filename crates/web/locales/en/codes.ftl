@@ -122,6 +122,14 @@ price-changed = The price has changed
     .detail = It was quoted at { $quoted } and is now { $current }. Look at the new price and order again.
 own-product = This is your own product
     .detail = A seller cannot buy its own product. Use another account.
+cart-full = The cart is full
+    .detail = A cart holds at most { $max } lines. Order what is in it, or take something out, and add this then.
+cart-changed = The cart has changed
+    .detail = What was to be ordered is no longer in the cart as it was shown. Look at the cart again and order what is in it.
+agreement-needed = An agreement is not accepted yet
+    .detail = Read the agreements and tick the box beside each of them to order.
+favourites-full = There are no more favourites to keep
+    .detail = At most { $max } products are kept as favourites. Take one out first.
 deposit-duplicate = This transfer was recorded already
     .detail = A deposit with this bank reference exists. Check the reference on the bank statement.
 

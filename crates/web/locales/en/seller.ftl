@@ -218,6 +218,7 @@ page-sell-place-sku = SKU { $value }
 page-sell-place-skus = SKUs
 page-sell-place-step = In steps of
 page-sell-place-steps = Steps of quantity at once
+page-sell-place-category = Category
 page-sell-place-support-email = Support e-mail
 page-sell-place-support-phone = Support phone
 page-sell-place-unit = What is counted, such as users

@@ -122,6 +122,14 @@ price-changed = 价格已变动
     .detail = 报价为 { $quoted }，当前价格为 { $current }。请确认新价格后重新下单。
 own-product = 这是您自己的商品
     .detail = 商家不能购买自己的商品，请使用其他账号。
+cart-full = 购物车已满
+    .detail = 购物车最多放 { $max } 行商品。请先结算或移除部分商品，再添加此商品。
+cart-changed = 购物车有变化
+    .detail = 要结算的商品已不在购物车中。请重新查看购物车后再结算。
+agreement-needed = 还有协议未同意
+    .detail = 请阅读各项协议，并逐项勾选同意后再下单。
+favourites-full = 收藏已满
+    .detail = 最多收藏 { $max } 个商品。请先取消部分收藏。
 deposit-duplicate = 该笔转账已登记
     .detail = 已存在使用该银行流水号的充值记录，请核对银行对账单上的流水号。
 

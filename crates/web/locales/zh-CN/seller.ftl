@@ -218,6 +218,7 @@ page-sell-place-sku = SKU { $value }
 page-sell-place-skus = SKU
 page-sell-place-step = 步长
 page-sell-place-steps = 每次变更的步数
+page-sell-place-category = 类目
 page-sell-place-support-email = 支持邮箱
 page-sell-place-support-phone = 支持电话
 page-sell-place-unit = 计量单位，例如“用户”

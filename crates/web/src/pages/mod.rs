@@ -38,7 +38,7 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 's
 
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
-        .merge(storefront::routes())
+        .merge(storefront::routes(state))
         .merge(door::routes())
         .merge(account::routes())
         .merge(buyer::routes())
@@ -51,7 +51,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
 
 /// Whether a path is one of a page, whose refusals are shown as pages.
 pub(crate) fn is_page(path: &str) -> bool {
-    const PLACES: [&str; 17] = [
+    const PLACES: [&str; 18] = [
         "/products",
         "/categories",
         "/search",
@@ -59,6 +59,7 @@ pub(crate) fn is_page(path: &str) -> bool {
         "/compare",
         "/cart",
         "/checkout",
+        "/agreements",
         "/sign-in",
         "/sign-up",
         "/sign-out",

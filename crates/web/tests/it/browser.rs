@@ -77,6 +77,11 @@ impl<'a> Browser<'a> {
         seen
     }
 
+    /// A page, or something else that is read.
+    pub(crate) async fn open_any(&mut self, path: &str) -> Seen {
+        self.send(self.client.get(format!("{}{path}", self.app.base))).await
+    }
+
     pub(crate) async fn post_from(&mut self, site: &str, path: &str, fields: &[(&str, &str)]) -> Seen {
         let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self.client.post(format!("{}{path}", self.app.base)).header("sec-fetch-site", site);

@@ -16,4 +16,5 @@ mod pages;
 mod people;
 mod seller_pages;
 mod selling;
+mod storefront_pages;
 mod support;

@@ -36,10 +36,10 @@ async fn a_visitor_finds_a_product_and_its_price_in_either_language() {
         let odd = browser.open(&format!("/products/{id}?sku=nonsense")).await;
         assert_eq!((odd.status, &odd.headers["content-type"]), (StatusCode::BAD_REQUEST, &"text/html; charset=utf-8".parse().unwrap()));
         odd.says(if language == "en" { "The parameter sku is wrong" } else { "参数 sku 有误" });
-        assert_eq!(browser.open(&format!("/?q={}", "a".repeat(5_000))).await.status, StatusCode::OK);
-        let none = browser.open("/?q=nothing-of-this-name").await;
+        assert_eq!(browser.open(&format!("/search?q={}", "a".repeat(5_000))).await.status, StatusCode::OK);
+        let none = browser.open("/search?q=nothing-of-this-name").await;
         none.says(if language == "en" { "Nothing was found" } else { "没有找到商品" });
-        let hostile = browser.open("/?q=%3Cb%3E%22x").await;
+        let hostile = browser.open("/search?q=%3Cb%3E%22x").await;
         assert!(!hostile.html.contains("<b>\"x"), "{}", hostile.html);
     }
     let mut browser = Browser::new(&shop.fair.app, "en");
@@ -147,19 +147,24 @@ async fn a_buyer_orders_pays_and_uses_what_the_seller_opened() {
     let mut browser = Browser::new(&shop.fair.app, "en");
     let product = format!("/products/{}?unit=month&count=2&quantity=3", shop.product["id"].as_str().unwrap());
     let visitor = browser.open(&product).await;
-    assert!(!visitor.html.contains("action=\"/buyer/orders\"><button"), "whoever is nobody signs in first");
+    assert!(!visitor.html.contains("action=\"/checkout\""), "whoever is nobody signs in first");
     visitor.says("Sign in to order");
     browser.sign_in("acme").await;
 
     let page = browser.open(&product).await;
-    let names = ["sku", "unit", "count", "quantity", "total", "key"];
-    let values: Vec<String> = names.iter().map(|name| page.field(name)).collect();
-    let fields: Vec<(&str, &str)> = names.iter().copied().zip(values.iter().map(String::as_str)).collect();
-    let from_elsewhere = browser.post_from("cross-site", "/buyer/orders", &fields).await;
+    let chosen = ["sku", "unit", "count", "quantity"].map(|name| format!("{name}={}", page.field(name))).join("&");
+    let checkout = browser.open(&format!("/checkout?{chosen}")).await;
+    checkout.says("¥60.00");
+    let wanted = checkout.field("wanted").replace("&#34;", "\"");
+    let key = checkout.field("key");
+    let fields = [("wanted", wanted.as_str()), ("key", &key), ("pay", "later"), ("agree", "user@1.0"), ("agree", "service@1.0")];
+    let from_elsewhere = browser.post_from("cross-site", "/checkout", &fields).await;
     assert_eq!(from_elsewhere.status, StatusCode::UNAUTHORIZED, "another site orders nothing");
     from_elsewhere.says("href=\"/sign-in?next=%2F\"");
-    let placed = browser.post("/buyer/orders", &fields).await.goes_to().to_owned();
-    assert_eq!(browser.post("/buyer/orders", &fields).await.goes_to(), placed, "a second click is the same order");
+    let done = browser.post("/checkout", &fields).await.goes_to().to_owned();
+    assert_eq!(browser.post("/checkout", &fields).await.goes_to(), done, "a second click is the same order");
+    browser.open(&done).await.says("Pay from the balance");
+    let placed = done.replace("/checkout/done?orders=", "/buyer/orders/");
     let order = browser.open(&placed).await;
     order.says("¥60.00");
     order.says("Pay from the balance");

@@ -112,6 +112,12 @@ impl TestApp {
         answer
     }
 
+    /// An answer as it came, to a request with these headers.
+    pub(crate) async fn send_raw(&self, method: Method, path: String, headers: Vec<(&str, String)>) -> Response {
+        let request = self.client.request(method, format!("{}{path}", self.base));
+        headers.into_iter().fold(request, |request, (name, value)| request.header(name, value)).send().await.unwrap()
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }

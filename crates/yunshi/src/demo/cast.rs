@@ -54,6 +54,8 @@ pub(super) enum Fate {
 pub(super) struct Ware {
     pub(super) fate: Fate,
     names: Both,
+    /// The leaf of the tree of categories.
+    category: &'static str,
     overview: Both,
     description: Both,
     highlights: &'static [Both],
@@ -98,6 +100,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("云表格", "Cloud Sheets"),
+                category: "collaboration",
                 overview: ("团队一起编辑的在线表格，权限到单元格", "Online spreadsheets for teams, with permissions down to the cell"),
                 description: (
                     "## 云表格\n\n多人实时协作，历史版本随时找回。\n\n- 兼容 Excel 公式\n- 单元格级权限\n- 开放接口",
@@ -133,6 +136,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::Hidden,
                 names: ("云表报表", "Report Studio"),
+                category: "analytics",
                 overview: ("把表格变成看板", "Turns sheets into dashboards"),
                 description: ("拖拽式报表设计，定时发送。", "Drag-and-drop reports, sent on schedule."),
                 highlights: &[("拖拽设计", "Drag and drop"), ("定时发送", "Scheduled delivery")],
@@ -151,6 +155,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("云文档", "Cloud Docs"),
+                category: "collaboration",
                 overview: ("像写信一样写文档，像聊天一样改文档", "Documents that a team writes together"),
                 description: (
                     "富文本与 Markdown 双模式，评论与修订留痕，可导出 Word 与 PDF。",
@@ -169,6 +174,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("云盘", "Cloud Drive"),
+                category: "collaboration",
                 overview: ("企业文件统一存放，外链可控", "Company files in one place, with links that end"),
                 description: (
                     "断点续传、在线预览、外链有效期与访问密码。",
@@ -198,6 +204,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::UnderReview,
                 names: ("云表流程", "Flow Builder"),
+                category: "collaboration",
                 overview: ("表格驱动的审批流程", "Approvals driven by sheets"),
                 description: ("在表格里定义审批流程。", "Define approvals inside a sheet."),
                 highlights: &[("零代码", "No code")],
@@ -223,6 +230,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("灵犀客服", "Lingxi Helpdesk"),
+                category: "crm",
                 overview: ("网页、电话、微信一处接待", "Web, phone and chat in one helpdesk"),
                 description: ("统一工作台、智能分配、质检报表。", "One workbench, smart routing and quality reports."),
                 highlights: &[("全渠道接入", "All channels"), ("智能分配", "Smart routing"), ("质检报表", "Quality reports")],
@@ -249,6 +257,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::Retired,
                 names: ("灵犀知识库", "Lingxi Knowledge Base"),
+                category: "crm",
                 overview: ("给客服与客户看的知识库", "A knowledge base for agents and customers"),
                 description: ("结构化文章，全文检索。", "Structured articles with full-text search."),
                 highlights: &[("全文检索", "Full-text search")],
@@ -267,6 +276,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("灵犀工单", "Lingxi Tickets"),
+                category: "crm",
                 overview: ("售后问题从受理到关闭一单到底", "Every complaint on one ticket, from the first word to the last"),
                 description: (
                     "自定义流程、服务时限提醒、满意度回访。",
@@ -288,6 +298,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("灵犀问卷", "Lingxi Surveys"),
+                category: "website",
                 overview: ("三分钟做一份问卷，结果自动成图", "A survey in three minutes, its charts by themselves"),
                 description: (
                     "二十种题型、逻辑跳转、防刷与匿名。",
@@ -306,6 +317,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::Rejected,
                 names: ("灵犀外呼", "Lingxi Dialler"),
+                category: "messaging",
                 overview: ("自动外呼", "Automatic calls"),
                 description: ("批量外呼。", "Calls in bulk."),
                 highlights: &[("批量外呼", "Bulk calls")],
@@ -331,6 +343,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("磐石漏洞扫描", "Panshi Scanner"),
+                category: "network-security",
                 overview: ("每日自动扫描主机与网站漏洞", "Scans hosts and sites for vulnerabilities every day"),
                 description: (
                     "覆盖主流操作系统与中间件，报告可导出。",
@@ -362,6 +375,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("磐石堡垒机", "Panshi Bastion"),
+                category: "identity",
                 overview: ("运维登录统一入口，操作全程录像", "One gate for administrators, and every session recorded"),
                 description: (
                     "支持 SSH、RDP 与数据库协议，双因素登录，命令拦截。",
@@ -383,6 +397,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("磐石网站防护", "Panshi Web Shield"),
+                category: "network-security",
                 overview: ("拦截注入、爬虫与恶意请求", "Stops injections, scrapers and worse"),
                 description: (
                     "接入只需改一条 DNS 记录，规则每日更新。",
@@ -404,6 +419,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::Draft,
                 names: ("磐石日志审计", "Panshi Audit Log"),
+                category: "monitoring",
                 overview: ("集中留存与审计日志", "Keeps and audits logs in one place"),
                 description: ("留存六个月，满足等保要求。", "Keeps logs for six months."),
                 highlights: &[],
@@ -420,6 +436,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("云舟数仓", "Yunzhou Warehouse"),
+                category: "database",
                 overview: ("独享集群的分析型数据库", "An analytical database on a cluster of one's own"),
                 description: (
                     "列式存储、冷热分层，兼容常用查询语法，半小时内就绪。",
@@ -441,6 +458,7 @@ pub(super) const SHOPS: [Shop; 4] = [
             Ware {
                 fate: Fate::OnSale,
                 names: ("云舟备份", "Yunzhou Backup"),
+                category: "data-security",
                 overview: ("数据库与文件的异地备份", "Backups of databases and files, elsewhere"),
                 description: (
                     "每日增量、每周全量，恢复演练报告自动生成。",
@@ -494,6 +512,7 @@ impl Ware {
             overview: both(self.overview),
             description: both(self.description),
             highlights: self.highlights.iter().copied().map(both).collect(),
+            category: self.category.to_owned(),
             support_email: support.to_owned(),
             support_phone: "400-800-1234".to_owned(),
             editions: self.editions.iter().map(|edition| edition.content(address)).collect(),

@@ -6,7 +6,7 @@
 use kernel::{Code, Currency, Locale, Money, Refusal};
 use market::catalog::{
     ChangeRule, ChargingMode, EDITIONS_MAX, EditionContent, HIGHLIGHTS_MAX, PriceContent, PriceUnit, ProductContent, QuantityRule,
-    RefundRule, SKUS_MAX, SkuContent, Texts,
+    RefundRule, SKUS_MAX, SkuContent, Texts, categories,
 };
 use market::edition::TaxKind;
 
@@ -82,6 +82,7 @@ pub(super) struct DraftForm {
     pub(super) overview: Two,
     pub(super) description: Two,
     pub(super) highlights: Vec<Two>,
+    pub(super) category: String,
     pub(super) support_email: String,
     pub(super) support_phone: String,
     pub(super) editions: Vec<EditionForm>,
@@ -250,7 +251,7 @@ fn row<'a, T: Default + Clone>(rows: &'a mut Vec<T>, place: &str, max: usize) ->
 impl DraftForm {
     /// An empty form with one edition and one SKU to begin with.
     pub(super) fn new(key: String) -> Self {
-        Self { editions: vec![EditionForm::new()], key, ..Self::default() }.placed()
+        Self { category: categories::OTHER.to_owned(), editions: vec![EditionForm::new()], key, ..Self::default() }.placed()
     }
 
     /// What is written already.
@@ -260,6 +261,7 @@ impl DraftForm {
             overview: Two::of(&content.overview),
             description: Two::of(&content.description),
             highlights: content.highlights.iter().map(Two::of).collect(),
+            category: content.category.clone(),
             support_email: content.support_email.clone(),
             support_phone: content.support_phone.clone(),
             editions: content.editions.iter().map(|edition| EditionForm::of(edition, currency)).collect(),
@@ -283,6 +285,7 @@ impl DraftForm {
                         highlight.set(language, value);
                     }
                 }
+                ["category"] => value.clone_into(&mut form.category),
                 ["support_email"] => value.clone_into(&mut form.support_email),
                 ["support_phone"] => value.clone_into(&mut form.support_phone),
                 ["version"] => value.clone_into(&mut form.version),
@@ -347,6 +350,8 @@ impl DraftForm {
             overview: self.overview.texts(),
             description: self.description.texts(),
             highlights: highlights.collect(),
+            // A form that was open before there were categories has none.
+            category: if self.category.is_empty() { categories::OTHER.to_owned() } else { self.category.clone() },
             support_email: self.support_email.clone(),
             support_phone: self.support_phone.clone(),
             editions: self.editions.iter().map(|edition| edition.content(currency, &mut wrong)).collect(),

@@ -21,7 +21,7 @@ use crate::auth::seller;
 use crate::extract::{Form, Paging, Query, Segment};
 use crate::pages::parts::{Chip, Choice, Stamp, more_of};
 use crate::pages::shell::{Member, Shell, Words};
-use crate::pages::storefront::clean;
+use crate::pages::storefront::product::clean;
 use crate::pages::{Page, go_to_done, new_key};
 use crate::problem::{self, ApiError, ApiResult};
 use crate::texts;
@@ -405,10 +405,17 @@ pub(crate) struct DraftPage {
     complaints: Vec<(String, String, String)>,
     missing: Vec<String>,
     addresses: Vec<(String, String)>,
+    categories: Vec<(&'static str, String)>,
     /// The ids of editions and SKUs that are published: they are retired, not left out.
     published: Vec<String>,
     preview: Option<Preview>,
     currency: &'static str,
+}
+
+/// The categories that a product may stand in, each with its branch.
+fn categories(locale: kernel::Locale) -> Vec<(&'static str, String)> {
+    let leaves = catalog::categories::TREE.iter().flat_map(|branch| branch.leaves.iter().map(move |leaf| (branch, leaf)));
+    leaves.map(|(branch, leaf)| (leaf.slug, format!("{} › {}", branch.category.name(locale), leaf.name(locale)))).collect()
 }
 
 impl DraftPage {
@@ -461,6 +468,7 @@ async fn draft_page(
         complaints: form.complaints(&words),
         // Of what is being typed nobody knows yet what will be missing.
         missing: product.iter().filter(|_| is_as_saved).flat_map(|product| &product.missing).map(|path| in_words(path, &words)).collect(),
+        categories: categories(words.locale),
         addresses: own.iter().filter(|address| address.retired_at.is_none()).map(|one| (one.id.to_string(), one.name.clone())).collect(),
         published: published.collect(),
         action: id.map_or_else(|| "/seller/products".to_owned(), |id| format!("/seller/products/{id}/draft")),
@@ -573,6 +581,7 @@ mod tests {
             "overview",
             "description",
             "highlights",
+            "category",
             "support_email",
             "support_phone",
             "editions",
