@@ -25,6 +25,7 @@ const DOMAINS: [&str; 16] = [
     "orders",
     "refunds",
     "delivery",
+    "debugging",
     "lifecycle",
     "views",
 ];

@@ -238,6 +238,15 @@ pub async fn retry(tx: &mut Tx, kind: &str, subject: &str, now: i64) -> Result<b
     Ok(tx.execute(statement, &[&now, &kind, &subject]).await? == 1)
 }
 
+/// When a job is due; none when there is no such job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn due_at(tx: &mut Tx, kind: &str, subject: &dyn ToScalar) -> Result<Option<i64>> {
+    let statement = sql!("SELECT due_at FROM jobs WHERE kind = $1 AND subject = $2");
+    Ok(tx.find::<(i64,)>(statement, &[&kind, subject]).await?.map(|(due_at,)| due_at))
+}
+
 /// When the earliest job is due that waits for no operator, market ms UTC.
 ///
 /// # Errors

@@ -35,6 +35,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     9 "0009_settlement",
     10 "0010_signed_heads",
     11 "0011_upkeep",
+    13 "0013_debugging",
     14 "0014_console",
 ];
 

@@ -4,11 +4,13 @@
 mod accounts;
 mod books;
 mod catalog;
+mod debugging;
 mod heads;
 mod journeys;
 mod ledger;
 mod opening;
 mod sellers;
+mod selling;
 mod settlement;
 mod site;
 mod statements;

@@ -50,6 +50,7 @@ const LARGE: &[&str] = &[
     "statements",
     "ledger_wallets",
     "deposits",
+    "debug_tries",
 ];
 
 /// Statements that walk through one of them on purpose, by how they begin.
@@ -86,6 +87,14 @@ const HOT: &[(&str, &str)] = &[
         "FROM deliveries WHERE subscription_id = $1 AND id <",
         "SEARCH deliveries USING INDEX deliveries_of_subscription (subscription_id=? AND id<?)",
     ),
+    ("FROM deliveries WHERE state = 'waiting' AND attempts > 0", "SEARCH deliveries USING INDEX deliveries_retried (seller_id=?)"),
+    (
+        "FROM deliveries WHERE state = 'gave_up' AND seller_id",
+        "SEARCH deliveries USING COVERING INDEX deliveries_gave_up (seller_id=? AND ended_at>?)",
+    ),
+    ("FROM deliveries WHERE id >= $2", "SEARCH deliveries USING INDEX deliveries_of_seller (seller_id=? AND id>?)"),
+    ("FROM orders WHERE seller_id = $2 AND number >= $3", "SEARCH orders USING INDEX orders_of_seller (seller_id=? AND number>?)"),
+    ("FROM debug_tries WHERE seller_id = $1 AND id < $2", "SEARCH debug_tries USING INDEX debug_tries_of_seller (seller_id=? AND id<?)"),
     ("FROM deliveries WHERE id < $1", "SEARCH deliveries USING PRIMARY KEY (id<?)"),
     ("FROM audit WHERE thread = $1 AND id > $2", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),
     ("FROM audit WHERE thread IN", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),

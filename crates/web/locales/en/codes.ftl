@@ -170,6 +170,13 @@ statement-state = The statement's state does not allow this
 settlement-too-early = It is too early to settle this month
     .detail = It can be settled from { $earliest } on.
 
+## Debugging
+
+debug-not-passed = Only what passed can be kept as a test case
+    .detail = Put right what was found, send the request again, and save the try that passes.
+case-name-taken = There is a test case of this name already
+    .detail = The production address has a test case of this name. Choose another name, or delete the old one first.
+
 ## Rules of fields
 
 rule-length = must have { $min } to { $max } characters
@@ -208,6 +215,7 @@ rule-number = must be a whole number
 rule-steps = must be lines such as 500000: 1
 rule-percent = must be a percentage such as 5 or 5.25
 rule-money = must be a sum such as 1234.50, with no more decimals than the currency has
+rule-compact_time = must be a UTC time of 14 digits such as 20270101000000
 
 ## Words for states
 

@@ -170,6 +170,13 @@ statement-state = 对账单当前状态不允许此操作
 settlement-too-early = 尚未到该月的结算日
     .detail = 最早可于 { $earliest } 结算。
 
+## 接口调试
+
+debug-not-passed = 只有通过的调试才能保存为用例
+    .detail = 请先修正发现的问题并重新发送，调试通过后再保存。
+case-name-taken = 已有同名的调测用例
+    .detail = 该生产地址下已有同名用例。请换一个名称，或先删除原有用例。
+
 ## 字段规则
 
 rule-length = 长度须为 { $min } 至 { $max } 个字符
@@ -208,6 +215,7 @@ rule-number = 须为整数
 rule-steps = 每行须形如 500000: 1
 rule-percent = 须为百分比，例如 5 或 5.25
 rule-money = 须为金额，例如 1234.50，小数位数不得超过币种的位数
+rule-compact_time = 须为 14 位的 UTC 时间，例如 20270101000000
 
 ## 状态
 

@@ -51,7 +51,10 @@ const SELLER: &[Group] = &[
             ("/seller/keys", "page-access-keys", SellerDevelop),
         ],
     ),
-    ("page-nav-trade", &[("/seller/orders", "page-orders", SellerView), ("/seller/subscriptions", "page-subscriptions", SellerView)]),
+    (
+        "page-nav-trade",
+        &[("/seller/orders", "page-sell-seller-orders", SellerView), ("/seller/subscriptions", "page-subscriptions", SellerView)],
+    ),
     ("page-nav-settlement", &[("/seller/sales", "page-sales", SellerFinance), ("/seller/statements", "page-statements", SellerFinance)]),
 ];
 

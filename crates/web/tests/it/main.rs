@@ -14,5 +14,6 @@ mod money;
 mod operator_pages;
 mod pages;
 mod people;
+mod seller_pages;
 mod selling;
 mod support;
