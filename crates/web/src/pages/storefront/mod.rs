@@ -37,8 +37,7 @@ pub(super) fn routes(app: &AppState) -> Router<AppState> {
         .route("/products/{id}", get(product::product))
         .route("/sellers/{id}", get(seller::seller))
         .route_layer(axum::middleware::from_fn_with_state(app.clone(), seo::remembered));
-    kept
-        .route("/search", get(list::search))
+    kept.route("/search", get(list::search))
         .route("/search/suggest", get(list::suggest))
         .route("/compare", get(compare::compare))
         .route("/buyer/favourites", get(favourites::favourites).post(favourites::add))
@@ -90,7 +89,7 @@ async fn shelved(tx: &mut Tx, ids: &[ProductId]) -> db::Result<Shelved> {
 impl Shelved {
     /// Cards for a reader, with what `question` has found marked.
     fn cards(&self, words: &Words, currency: Currency, question: &str) -> Vec<Card> {
-        let mut marker = (!question.is_empty()).then(|| Marker::new(question));
+        let mut marker = (!question.is_empty() && !self.entries.is_empty()).then(|| Marker::new(question));
         let mut marked = |text: &str| match &mut marker {
             Some(marker) => marker.mark(text),
             None => vec![Piece { text: text.to_owned(), is_found: false }],
