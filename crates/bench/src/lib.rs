@@ -20,6 +20,7 @@ mod town;
 mod w1;
 mod w10;
 mod w2;
+mod w3;
 mod w4;
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ pub enum Workload {
     W1,
     /// Transfers of the ledger alone.
     W2,
+    /// The storefront: pages, lists, searches.
+    W3,
     /// Signed calls to sellers' servers.
     W4,
     /// Memory when idle, and the first answer after the start.
@@ -247,6 +250,7 @@ pub async fn run(args: &BenchArgs, program: PathBuf, tell: Arc<dyn Fn(&str) + Se
             Workload::Seed => seed_data(&plan).await?,
             Workload::W1 => w1::run(&plan).await?,
             Workload::W2 => w2::run(&plan).await?,
+            Workload::W3 => w3::run(&plan).await?,
             Workload::W4 => w4::run(&plan).await?,
             Workload::W10 => w10::run(&plan).await?,
             Workload::All => bail!("all of them are run one by one"),
@@ -269,7 +273,7 @@ fn single(args: &BenchArgs) -> Vec<BenchArgs> {
     }
     let mut engines = vec![EngineChoice::Sqlite];
     engines.extend(args.database_url.as_ref().map(|_| EngineChoice::Postgres));
-    let workloads = [Workload::W1, Workload::W2, Workload::W4, Workload::W10];
+    let workloads = [Workload::W1, Workload::W2, Workload::W3, Workload::W4, Workload::W10];
     let pairs = engines.into_iter().flat_map(|engine| workloads.map(|workload| (engine, workload)));
     pairs.map(|(engine, workload)| BenchArgs { workload, engine, svg: None, ..args.clone() }).collect()
 }

@@ -318,10 +318,10 @@ const KINDS: [(&str, &str); 8] = [
     ("智能客服", "Answer Bot"),
 ];
 
-/// A complete product with one SKU, sold by the month and the year.
 /// Where products stand, in turn.
 const CATEGORIES: [&str; 6] = ["collaboration", "crm", "database", "network-security", "devops", "training"];
 
+/// A complete product with one SKU, sold by the month and the year.
 fn content(n: usize, address: AddressId) -> ProductContent {
     let price = |unit, amount_minor| PriceContent { unit, amount_minor };
     let (zh, en) = KINDS[n % KINDS.len()];

@@ -288,6 +288,10 @@ impl Index {
     /// [`Fault`].
     pub fn search(&self, question: &Question, bands: &Bands) -> Result<Found, Fault> {
         let state = self.state();
+        // Where there is nothing, no dictionary is loaded to look for it.
+        if state.facts.is_empty() {
+            return Ok(Found::default());
+        }
         let (mut hits, mut is_near) = match ask::query(&self.fields, &question.text, Manner::Exact) {
             Some(query) => (self.hits(&state, &*query)?, false),
             // Signs without a word find nothing; no question at all finds everything.

@@ -89,7 +89,7 @@ async fn shelved(tx: &mut Tx, ids: &[ProductId]) -> db::Result<Shelved> {
 impl Shelved {
     /// Cards for a reader, with what `question` has found marked.
     fn cards(&self, words: &Words, currency: Currency, question: &str) -> Vec<Card> {
-        let mut marker = (!question.is_empty()).then(|| Marker::new(question));
+        let mut marker = (!question.is_empty() && !self.entries.is_empty()).then(|| Marker::new(question));
         let mut marked = |text: &str| match &mut marker {
             Some(marker) => marker.mark(text),
             None => vec![Piece { text: text.to_owned(), is_found: false }],
