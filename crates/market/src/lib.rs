@@ -1,5 +1,7 @@
 //! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
 //! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `debugging`, `lifecycle` · `views`, `runner`.
+//! The business: one folder a domain, bottom to top: `audit`, `site`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
+//! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
 //!
 //! A domain calls another only through its `mod.rs`, handing on the same [`db::Tx`]. Each use case is a function that takes the transaction,
 //! the [`kernel::Ctx`] and its input; who may call it is decided by the doors (`web`, the command line), whom it concerns is decided here.
@@ -30,6 +32,7 @@ pub mod refunds;
 pub mod runner;
 pub mod sellers;
 pub mod settlement;
+pub mod site;
 pub mod subscriptions;
 pub mod vault;
 pub mod views;

@@ -4,6 +4,7 @@ pub mod books;
 pub mod desk;
 pub mod export;
 pub mod health;
+pub mod queues;
 pub mod selling;
 
 use db::{Result, Tx, sql};

@@ -12,5 +12,6 @@ mod opening;
 mod sellers;
 mod selling;
 mod settlement;
+mod site;
 mod statements;
 mod support;

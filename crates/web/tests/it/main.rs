@@ -11,6 +11,7 @@ mod doors;
 mod everything;
 mod foundation;
 mod money;
+mod operator_pages;
 mod pages;
 mod people;
 mod seller_pages;
