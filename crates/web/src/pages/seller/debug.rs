@@ -480,7 +480,10 @@ mod tests {
         let quoted = |source: &str| -> Vec<String> {
             let texts = source.split('"').skip(1).step_by(2);
             texts
-                .filter(|text| text.len() > 2 && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()))
+                .filter(|text| {
+                    text.starts_with(|c: char| c.is_ascii_lowercase())
+                        && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit())
+                })
                 .map(str::to_owned)
                 .collect()
         };
