@@ -57,12 +57,12 @@ pub struct BuyerDesk {
 pub async fn buyer(tx: &mut Tx, account: AccountId, now: i64, soon: i64) -> Result<BuyerDesk> {
     let unpaid = sql!(
         "SELECT number, total_minor, pay_until FROM orders
-         WHERE buyer_id = $1 AND state = 'pending_payment' AND pay_until > $2 ORDER BY pay_until LIMIT $3"
+         WHERE state = 'pending_payment' AND pay_until > $2 AND buyer_id = $1 ORDER BY pay_until LIMIT $3"
     );
     let unpaid: Vec<(String, i64, i64)> = tx.all(unpaid, &[&account, &now, &SHOWN_MAX]).await?;
     let ending = sql!(
         "SELECT id, state, names, ends_at, release_at FROM subscriptions
-         WHERE buyer_id = $1 AND (state = 'frozen' OR (state = 'in_use' AND renewal_mode <> 'auto')) AND ends_at IS NOT NULL AND ends_at < $2
+         WHERE ends_at IS NOT NULL AND ends_at < $2 AND buyer_id = $1 AND (state = 'frozen' OR (state = 'in_use' AND renewal_mode <> 'auto'))
          ORDER BY ends_at LIMIT $3"
     );
     let rows: Vec<(SubscriptionId, SubscriptionState, String, i64, Option<i64>)> = tx.all(ending, &[&account, &soon, &SHOWN_MAX]).await?;

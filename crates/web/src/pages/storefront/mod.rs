@@ -15,6 +15,7 @@ mod seller;
 mod seo;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use axum::Router;
 use axum::routing::{get, post};
@@ -79,8 +80,8 @@ async fn shelved(tx: &mut Tx, ids: &[ProductId]) -> db::Result<Shelved> {
     let entries = catalog::shelf_of(tx, ids).await?;
     let mut sellers = HashMap::new();
     for seller in entries.iter().map(|entry| entry.seller_id) {
-        if !sellers.contains_key(&seller) {
-            sellers.insert(seller, accounts::get(tx, seller).await?.title);
+        if let Entry::Vacant(place) = sellers.entry(seller) {
+            place.insert(accounts::get(tx, seller).await?.title);
         }
     }
     Ok(Shelved { entries, sellers })
