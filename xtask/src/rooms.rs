@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 15] = [
+const DOMAINS: [&str; 17] = [
     "audit",
     "notices",
+    "mail",
     "ledger",
     "accounts",
+    "mailing",
     "sellers",
     "catalog",
     "pricing",

@@ -1,4 +1,4 @@
-//! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
+//! The business: one folder a domain, bottom to top: `audit`, `notices`, `mail`, `ledger` · `accounts`, `mailing`, `sellers` · `catalog`, `pricing` ·
 //! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
 //!
 //! A domain calls another only through its `mod.rs`, handing on the same [`db::Tx`]. Each use case is a function that takes the transaction,
@@ -18,6 +18,8 @@ pub mod idempotency;
 pub mod ledger;
 pub mod lifecycle;
 mod machine;
+pub mod mail;
+pub mod mailing;
 mod market;
 pub mod notices;
 pub mod orders;

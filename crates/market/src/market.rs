@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::edition::Edition;
 use crate::ledger;
 use crate::machine::MachineTime;
+use crate::mail::Post;
 use crate::vault::Vault;
 
 macro_rules! migrations {
@@ -32,6 +33,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     9 "0009_settlement",
     10 "0010_signed_heads",
     11 "0011_upkeep",
+    16 "0016_mail",
 ];
 
 kernel::words! {
@@ -59,6 +61,8 @@ pub struct Setup {
     pub entropy: Entropy,
     /// Calls that leave the market.
     pub outbound: outbound::Client,
+    /// How it writes to people; none for a market that sends no mail.
+    pub mail: Option<Post>,
 }
 
 #[derive(Debug)]
@@ -72,6 +76,7 @@ struct Inner {
     /// Numbers the acts of this process, so that what they make in one millisecond sorts in their order.
     turn: AtomicU64,
     outbound: outbound::Client,
+    mail: Option<Post>,
 }
 
 /// A running market. Cheap to clone.
@@ -112,10 +117,10 @@ impl Market {
                 ledger::ensure_key(tx, &log_key, wall).await
             })
             .await?;
-        let Setup { db, edition, entropy, outbound, .. } = setup;
+        let Setup { db, edition, entropy, outbound, mail, .. } = setup;
         // A later start goes on after an earlier one: there are fewer acts than one in a millisecond of the machine's time, on average.
         let turn = AtomicU64::new(u64::try_from(wall).unwrap_or(0));
-        Ok(Self(Arc::new(Inner { db, clock, machine, edition, vault, entropy, turn, outbound })))
+        Ok(Self(Arc::new(Inner { db, clock, machine, edition, vault, entropy, turn, outbound, mail })))
     }
 
     /// The database.
@@ -152,6 +157,21 @@ impl Market {
     #[must_use]
     pub fn outbound(&self) -> &outbound::Client {
         &self.0.outbound
+    }
+
+    /// How it writes to people; none when it sends no mail.
+    #[must_use]
+    pub fn mail(&self) -> Option<&Post> {
+        self.0.mail.as_ref()
+    }
+
+    /// What kind of market it is.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.0.clock {
+            Clock::Wall => Mode::Production,
+            Clock::Sandbox => Mode::Sandbox,
+        }
     }
 
     /// A stream of random bytes of its own.
