@@ -99,6 +99,12 @@ impl Script {
         Self { turns: Arc::new(Mutex::new(turns.iter().copied().collect())), received: Arc::default(), count: Arc::new(count) }
     }
 
+    /// What was received.
+    #[must_use]
+    pub fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn next(&self) -> Turn {
         self.turns.lock().unwrap_or_else(PoisonError::into_inner).pop_front().unwrap_or(Turn::Take)
     }
@@ -121,6 +127,19 @@ impl Script {
             return stream.read_line(&mut String::new()).await.map(drop);
         }
         stream.write_all(b"220 mail.test\r\n").await?;
+        self.answer(turn, stream).await
+    }
+
+    /// As [`Self::converse`], where the greeting is over: after STARTTLS.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn go_on(&self, stream: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
+        let turn = self.next();
+        self.answer(turn, BufReader::new(stream)).await
+    }
+
+    async fn answer(&self, turn: Turn, mut stream: BufReader<impl AsyncRead + AsyncWrite + Unpin>) -> io::Result<()> {
         let (mut line, mut to) = (String::new(), String::new());
         loop {
             line.clear();
@@ -216,7 +235,7 @@ impl MailServer {
     /// What it has received.
     #[must_use]
     pub fn received(&self) -> Vec<Received> {
-        self.script.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.script.received()
     }
 
     /// Waits until it has received so many mails.
