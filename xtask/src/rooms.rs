@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 17] = [
+const DOMAINS: [&str; 18] = [
     "audit",
+    "site",
     "notices",
     "mail",
     "ledger",

@@ -259,6 +259,30 @@ pub async fn list(tx: &mut Tx, after: (&str, &str), limit: i64) -> Result<Vec<Jo
     tx.all(statement, &[&after.0, &after.1, &limit]).await
 }
 
+/// How many jobs wait for the operator, at most `max`, and since when the first does, market ms UTC.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stuck(tx: &mut Tx, max: i64) -> Result<(i64, Option<i64>)> {
+    let statement = sql!(
+        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.stuck_at) FROM
+           (SELECT stuck_at FROM jobs WHERE stuck_at IS NOT NULL ORDER BY stuck_at LIMIT $1) AS q"
+    );
+    tx.one(statement, &[&max]).await
+}
+
+/// The jobs that wait for the operator, those that have waited longest first, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_stuck(tx: &mut Tx, limit: i64) -> Result<Vec<JobReport>> {
+    let statement = sql!(
+        "SELECT kind, subject, lane, due_at, tries, lease_until, last_error, stuck_at FROM jobs
+         WHERE stuck_at IS NOT NULL ORDER BY stuck_at, kind, subject LIMIT $1"
+    );
+    tx.all(statement, &[&limit]).await
+}
+
 /// How many jobs wait, and how many of them for the operator.
 ///
 /// # Errors

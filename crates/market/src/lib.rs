@@ -1,4 +1,5 @@
 //! The business: one folder a domain, bottom to top: `audit`, `notices`, `mail`, `ledger` · `accounts`, `mailing`, `sellers` · `catalog`, `pricing` ·
+//! The business: one folder a domain, bottom to top: `audit`, `site`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
 //! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
 //!
 //! A domain calls another only through its `mod.rs`, handing on the same [`db::Tx`]. Each use case is a function that takes the transaction,
@@ -31,6 +32,7 @@ pub mod refunds;
 pub mod runner;
 pub mod sellers;
 pub mod settlement;
+pub mod site;
 pub mod subscriptions;
 pub mod vault;
 pub mod views;

@@ -4,6 +4,7 @@ pub mod books;
 pub mod desk;
 pub mod export;
 pub mod health;
+pub mod queues;
 
 use db::{Result, Tx, sql};
 use kernel::{AccountId, SubscriptionId};

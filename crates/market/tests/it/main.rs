@@ -10,5 +10,6 @@ mod ledger;
 mod opening;
 mod sellers;
 mod settlement;
+mod site;
 mod statements;
 mod support;

@@ -47,3 +47,7 @@ page-by-mail = Messages by mail
 page-by-mail-what = What comes into the inbox is also sent to your e-mail address.
 page-by-mail-none = This marketplace sends no mail at the moment.
 page-by-mail-on = Send me messages by mail, too
+page-did-accounts-password_reset_asked = Link to a new password sent
+page-did-accounts-password_reset_by_mail = Password set by a link
+page-did-accounts-notices_by_mail = Messages by mail chosen
+page-op-job-mail-send = Send a mail

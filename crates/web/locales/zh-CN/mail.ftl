@@ -47,3 +47,7 @@ page-by-mail = 消息邮件
 page-by-mail-what = 收到新消息时，同时发送到您的邮箱。
 page-by-mail-none = 本商店目前不发送邮件。
 page-by-mail-on = 同时通过邮件接收消息
+page-did-accounts-password_reset_asked = 发送重置密码链接
+page-did-accounts-password_reset_by_mail = 通过链接重置密码
+page-did-accounts-notices_by_mail = 更改消息邮件设置
+page-op-job-mail-send = 发送邮件

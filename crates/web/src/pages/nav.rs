@@ -20,7 +20,9 @@ type Item = (&'static str, &'static str, Permission);
 /// A heading's key (none for what stands first) and its pages.
 type Group = (&'static str, &'static [Item]);
 
-use Permission::{BuyerManage, BuyerPurchase, BuyerView, OperatorAdmin, OperatorView, SellerDevelop, SellerFinance, SellerView};
+use Permission::{
+    BuyerManage, BuyerPurchase, BuyerView, OperatorAdmin, OperatorFinance, OperatorView, SellerDevelop, SellerFinance, SellerView,
+};
 
 const BUYER: &[Group] = &[
     ("", &[("/buyer", "page-overview", BuyerView)]),
@@ -69,7 +71,7 @@ const OPERATOR: &[Group] = &[
             ("/operator/products", "page-products", OperatorView),
             ("/operator/sellers", "page-sellers", OperatorView),
             ("/operator/accounts", "page-accounts", OperatorView),
-            ("/operator/orders", "page-orders", OperatorView),
+            ("/operator/orders", "page-op-all-orders", OperatorView),
             ("/operator/subscriptions", "page-subscriptions", OperatorView),
             ("/operator/calls", "page-all-calls", OperatorView),
         ],
@@ -77,9 +79,9 @@ const OPERATOR: &[Group] = &[
     (
         "page-nav-money",
         &[
-            ("/operator/deposits", "page-deposits", OperatorView),
-            ("/operator/statements", "page-statements", OperatorView),
-            ("/operator/ledger", "page-ledger", OperatorView),
+            ("/operator/deposits", "page-deposits", OperatorFinance),
+            ("/operator/statements", "page-statements", OperatorFinance),
+            ("/operator/ledger", "page-ledger", OperatorFinance),
         ],
     ),
     (

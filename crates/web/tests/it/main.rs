@@ -12,6 +12,7 @@ mod everything;
 mod foundation;
 mod mail;
 mod money;
+mod operator_pages;
 mod pages;
 mod people;
 mod selling;
