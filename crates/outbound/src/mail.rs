@@ -10,6 +10,7 @@ use std::{
     fmt, fs, io,
     net::IpAddr,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -174,7 +175,10 @@ impl MailError {
 
 /// Hands mails to the operator's server. Cheap to clone.
 #[derive(Clone)]
-pub struct Mailer {
+pub struct Mailer(Arc<Way>);
+
+/// The way to a server.
+struct Way {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
     timeout: Duration,
@@ -183,7 +187,7 @@ pub struct Mailer {
 
 impl fmt::Debug for Mailer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Mailer").field("server", &self.shown).finish_non_exhaustive()
+        f.debug_struct("Mailer").field("server", &self.0.shown).finish_non_exhaustive()
     }
 }
 
@@ -209,13 +213,13 @@ impl Mailer {
             builder = builder.credentials(Credentials::new(name.clone(), password.clone()));
         }
         let shown = format!("{}:{}", settings.host, settings.port);
-        Ok(Self { transport: builder.build(), from, timeout: settings.timeout, shown })
+        Ok(Self(Arc::new(Way { transport: builder.build(), from, timeout: settings.timeout, shown })))
     }
 
     /// How long handing over one mail may take.
     #[must_use]
-    pub const fn timeout(&self) -> Duration {
-        self.timeout
+    pub fn timeout(&self) -> Duration {
+        self.0.timeout
     }
 
     /// Hands one mail to the server, which takes it from there.
@@ -224,8 +228,8 @@ impl Mailer {
     /// When the server did not say that it took the mail: see [`MailError`].
     pub async fn send(&self, mail: &Outgoing<'_>) -> Result<(), MailError> {
         let message = self.message(mail)?;
-        let sent = tokio::time::timeout(self.timeout, self.transport.send(message)).await;
-        let limit_ms = i64::try_from(self.timeout.as_millis()).unwrap_or(i64::MAX);
+        let sent = tokio::time::timeout(self.0.timeout, self.0.transport.send(message)).await;
+        let limit_ms = i64::try_from(self.0.timeout.as_millis()).unwrap_or(i64::MAX);
         match sent {
             Err(_) => Err(MailError::TimedOut { limit_ms }),
             Ok(Err(error)) if error.is_timeout() => Err(MailError::TimedOut { limit_ms }),
@@ -239,10 +243,10 @@ impl Mailer {
         // RFC 3834: no holiday notice answers this.
         let automatic = HeaderValue::new(HeaderName::new_from_ascii_str("Auto-Submitted"), "auto-generated".to_owned());
         Message::builder()
-            .from(self.from.clone())
+            .from(self.0.from.clone())
             .to(Mailbox::new(None, to))
             .subject(mail.subject)
-            .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
+            .message_id(Some(format!("<{}@{}>", mail.id, self.0.from.email.domain())))
             .date(SystemTime::now())
             .raw_header(automatic)
             .header(ContentType::TEXT_PLAIN)

@@ -124,7 +124,7 @@ impl TestApp {
     }
 
     /// Ends without the reckoning: there is no clock to move in production.
-    pub(crate) fn is_not_reckoned(mut self) {
+    pub(crate) fn leave_unreckoned(mut self) {
         self.finished = true;
     }
 
