@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 20] = [
+const DOMAINS: [&str; 22] = [
     "audit",
     "site",
     "notices",
+    "mail",
     "ledger",
     "accounts",
     "agreements",
+    "mailing",
     "sellers",
     "catalog",
     "wishes",

@@ -25,7 +25,7 @@ const TESTKIT: &str = "yunshi-testkit";
 const XTASK: &str = "xtask";
 
 /// Libraries that only some crates may name.
-const GUARDED: [Guarded; 3] = [
+const GUARDED: [Guarded; 4] = [
     Guarded {
         what: "a database driver",
         libraries: &[
@@ -54,6 +54,7 @@ const GUARDED: [Guarded; 3] = [
         owners: &["yunshi-outbound", "yunshi-testkit"],
         tests: Tests::Free,
     },
+    Guarded { what: "outgoing mail", libraries: &["lettre", "mail-send"], owners: &["yunshi-outbound"], tests: Tests::Free },
 ];
 
 /// Libraries behind a wall.
@@ -176,6 +177,12 @@ mod tests {
         check("yunshi-web", "reqwest", Some("dev"), &[]);
         let broken = "yunshi must not name reqwest (outgoing HTTP): only yunshi-outbound, yunshi-testkit may";
         check("yunshi", "reqwest", None, &[broken]);
+    }
+
+    #[test]
+    fn only_outbound_sends_mail() {
+        check("yunshi-outbound", "lettre", None, &[]);
+        check("yunshi-market", "lettre", None, &["yunshi-market must not name lettre (outgoing mail): only yunshi-outbound may"]);
     }
 
     #[test]

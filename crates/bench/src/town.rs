@@ -222,7 +222,7 @@ pub(crate) async fn open(db: Db, entropy: Entropy) -> anyhow::Result<Market> {
     let policy = outbound::Policy { addresses: outbound::AddressPolicy::AllowLoopback, schemes: outbound::SchemePolicy::AllowHttp };
     let outbound = outbound::Client::new(outbound::Settings { policy, ..outbound::Settings::default() })?;
     let edition = Edition::defaults(EditionKind::Cn);
-    let setup = Setup { db, mode: Mode::Production, edition, master_key: MASTER_KEY, entropy, outbound };
+    let setup = Setup { db, mode: Mode::Production, edition, master_key: MASTER_KEY, entropy, outbound, mail: None };
     Ok(Market::open(setup).await?)
 }
 

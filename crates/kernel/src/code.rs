@@ -122,6 +122,8 @@ codes! {
     UserDisabled "user-disabled" Forbidden,
     /// The password is too short, too long or too common. `min`.
     PasswordWeak "password-weak" Invalid,
+    /// The link of a password reset is unknown, was used, or is too old.
+    ResetLinkInvalid "reset-link-invalid" Invalid,
     /// The account would have nobody left who owns it.
     LastOwner "last-owner" Conflict,
     /// The account already is a seller.

@@ -170,6 +170,8 @@ ids! {
     AccessKeyId "aky",
     /// A message to an account.
     NoticeId "ntc",
+    /// A mail to a person.
+    MailId "eml",
     /// A price of a SKU: the `productId` of the wire.
     PriceId "prc",
     /// A sale or a refund on its way into a statement.

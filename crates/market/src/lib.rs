@@ -1,3 +1,4 @@
+//! The business: one folder a domain, bottom to top: `audit`, `notices`, `mail`, `ledger` · `accounts`, `mailing`, `sellers` · `catalog`, `pricing` ·
 //! The business: one folder a domain, bottom to top: `audit`, `site`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
 //! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
 //! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
@@ -23,6 +24,8 @@ pub mod idempotency;
 pub mod ledger;
 pub mod lifecycle;
 mod machine;
+pub mod mail;
+pub mod mailing;
 mod market;
 pub mod notices;
 pub mod orders;

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::clock::Clock;
 use crate::edition::Edition;
 use crate::machine::MachineTime;
+use crate::mail::Post;
 use crate::vault::Vault;
 use crate::{ledger, site};
 
@@ -38,6 +39,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     12 "0012_storefront",
     13 "0013_debugging",
     14 "0014_console",
+    16 "0016_mail",
 ];
 
 kernel::words! {
@@ -65,6 +67,8 @@ pub struct Setup {
     pub entropy: Entropy,
     /// Calls that leave the market.
     pub outbound: outbound::Client,
+    /// How it writes to people; none for a market that sends no mail.
+    pub mail: Option<Post>,
 }
 
 #[derive(Debug)]
@@ -78,6 +82,7 @@ struct Inner {
     /// Numbers the acts of this process, so that what they make in one millisecond sorts in their order.
     turn: AtomicU64,
     outbound: outbound::Client,
+    mail: Option<Post>,
 }
 
 /// The numbers of the business in one process. An edition that was given out stays as it is for as long as the process runs, so that a use
@@ -158,12 +163,12 @@ impl Market {
                 ledger::ensure_key(tx, &log_key, wall).await
             })
             .await?;
-        let Setup { db, edition, entropy, outbound, .. } = setup;
+        let Setup { db, edition, entropy, outbound, mail, .. } = setup;
         // A later start goes on after an earlier one: there are fewer acts than one in a millisecond of the machine's time, on average.
         let turn = AtomicU64::new(u64::try_from(wall).unwrap_or(0));
         let numbers = Numbers::new(edition);
         numbers.look(&db).await?;
-        Ok(Self(Arc::new(Inner { db, clock, machine, numbers, vault, entropy, turn, outbound })))
+        Ok(Self(Arc::new(Inner { db, clock, machine, numbers, vault, entropy, turn, outbound, mail })))
     }
 
     /// The database.
@@ -227,6 +232,21 @@ impl Market {
     #[must_use]
     pub fn outbound(&self) -> &outbound::Client {
         &self.0.outbound
+    }
+
+    /// How it writes to people; none when it sends no mail.
+    #[must_use]
+    pub fn mail(&self) -> Option<&Post> {
+        self.0.mail.as_ref()
+    }
+
+    /// What kind of market it is.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        match self.0.clock {
+            Clock::Wall => Mode::Production,
+            Clock::Sandbox => Mode::Sandbox,
+        }
     }
 
     /// A stream of random bytes of its own.

@@ -1,4 +1,4 @@
-//! The background: due jobs, due subscriptions, unpaid orders, and sealing the ledger.
+//! The background: due jobs, due subscriptions, unpaid orders, notices that go by mail, and sealing the ledger.
 //!
 //! In production the runner works all the time, many jobs at once, and any number of processes may do so on one database. In a sandbox the
 //! clock has one mover at a time: it goes from one due moment to the next and does what is due there, one after another, so that a year
@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, SANDBOX_LATEST_MS};
 use crate::market::Market;
-use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, orders, settlement, subscriptions};
+use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, mail, mailing, notices, orders, settlement, subscriptions};
 
 /// How long a worker holds a job at least, ms of wall time (ours); so long a job waits whose worker was killed.
 const LEASE_MIN_MS: i64 = 60_000;
@@ -108,7 +108,7 @@ pub async fn run(market: Market, settings: RunnerSettings, stop: impl Future<Out
     while running.join_next().await.is_some() {}
 }
 
-/// What is done once an hour: the month's settlement is in the queue; old idempotency keys, sessions and holds of jobs are not kept, however
+/// What is done once an hour: the month's settlement is in the queue; old idempotency keys, sessions, mails and holds of jobs are not kept, however
 /// many there are.
 ///
 /// # Errors
@@ -119,6 +119,9 @@ pub async fn upkeep(market: &Market) -> Result<()> {
     schedule(market, now).await?;
     while db.write(async move |tx| idempotency::forget_old(tx, wall, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
     while db.write(async move |tx| accounts::forget_old_sessions(tx, wall, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
+    while db.write(async move |tx| accounts::forget_old_resets(tx, wall, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
+    while db.write(async move |tx| mail::forget_old(tx, now, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
+    while db.write(async move |tx| notices::forget_mail(tx, now, FORGET_ROUND).await).await? >= FORGET_ROUND.unsigned_abs() {}
     db.write(async move |tx| jobs::forget_holds(tx, wall).await).await
 }
 
@@ -316,11 +319,13 @@ async fn set_clock(market: &Market, mover: &str, to: i64) -> Result<()> {
 /// # Errors
 /// Those of the database.
 pub async fn next_due(market: &Market) -> Result<Option<i64>> {
+    let of = market.clone();
     market
         .db()
         .read(async move |tx| {
-            let due = [jobs::next_due(tx).await?, subscriptions::next_due(tx).await?, orders::next_unpaid_due(tx).await?];
-            Ok(due.into_iter().flatten().min())
+            let rows = [subscriptions::next_due(tx).await?, orders::next_unpaid_due(tx).await?, mailing::next_due(tx, &of).await?];
+            let due = [jobs::next_due(tx).await?].into_iter().chain(rows);
+            Ok(due.flatten().min())
         })
         .await
 }
@@ -356,12 +361,14 @@ impl Tended {
     }
 }
 
-/// Takes what is due of calendars and unpaid orders, each row for itself: one that cannot be dealt with stops no other.
+/// Takes what is due of calendars, unpaid orders and notices to mail, each row for itself: one that cannot be dealt with stops no other.
 async fn reconcile(market: &Market, now: i64) -> Result<Tended> {
-    let (subs, unpaid) = market
-        .db()
-        .read(async move |tx| Ok((subscriptions::due(tx, now, ROUND).await?, orders::unpaid_due(tx, now, ROUND).await?)))
-        .await?;
+    let of = market.clone();
+    let look = async move |tx: &mut Tx| {
+        let mailed = mailing::due(tx, &of, now, ROUND).await?;
+        Ok((subscriptions::due(tx, now, ROUND).await?, orders::unpaid_due(tx, now, ROUND).await?, mailed))
+    };
+    let (subs, unpaid, mailed) = market.db().read(look).await?;
     let (mut tended, until) = (Tended::default(), now + PUT_OFF_MS);
     for id in subs {
         match lifecycle::step(market, id, now).await {
@@ -379,6 +386,15 @@ async fn reconcile(market: &Market, now: i64) -> Result<Tended> {
             Err(error) => {
                 let again = number.clone();
                 put_off(market, &number, error, async move |tx| orders::put_off(tx, &again, until).await).await?;
+                tended.note(0);
+            }
+        }
+    }
+    for account in mailed {
+        match mailing::step(market, account, now).await {
+            Ok(()) => tended.note(0),
+            Err(error) => {
+                put_off(market, &account.to_string(), error, async move |tx| mailing::put_off(tx, account, until).await).await?;
                 tended.note(0);
             }
         }
@@ -444,6 +460,7 @@ async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
         catalog::RETIRED_JOB => orders::end_unsold(market, lease, now).await,
         settlement::SELLER_JOB => settlement::run_seller_job(market, lease, now).await,
         ledger::HEAD_JOB => ledger::run_head_job(market, lease, now).await,
+        mail::SEND_JOB => mail::run_send_job(market, lease, now).await,
         other => Err(Error::broken(format!("no part of this program carries out jobs of the kind {other}"))),
     }
 }

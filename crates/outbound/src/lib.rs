@@ -1,6 +1,6 @@
-//! One guarded HTTP client for every call that leaves the marketplace.
+//! The one way out: a guarded HTTP client for calls to sellers, and [`mail`] through the operator's own server.
 //!
-//! The addresses it calls were typed in by sellers, and the servers there are not under our control. Therefore:
+//! The addresses the client calls were typed in by sellers, and the servers there are not under our control. Therefore:
 //!
 //! * a call reaches public addresses only, whether the URL holds a name or a literal address; names are checked where
 //!   they are resolved, so a name that changes its address cannot go round it (see [`Policy`] for development);
@@ -14,6 +14,7 @@ mod address;
 mod carrier;
 mod client;
 mod error;
+pub mod mail;
 
 pub use address::{AddressPolicy, Policy, SchemePolicy, UrlRefused, check_url, is_public};
 pub use carrier::Carrier;

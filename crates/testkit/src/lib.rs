@@ -2,4 +2,5 @@
 
 pub mod sellers;
 pub mod sim;
+pub mod smtp;
 pub mod world;

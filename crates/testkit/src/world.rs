@@ -397,7 +397,7 @@ pub async fn reckon(market: &Market) {
 }
 
 async fn open(db: Db, edition: Edition, entropy: Entropy, time: MachineTime) -> Market {
-    let setup = Setup { db, mode: Mode::Sandbox, edition, master_key: [7; 32], entropy, outbound: client(SELLER_TIMEOUT) };
+    let setup = Setup { db, mode: Mode::Sandbox, edition, master_key: [7; 32], entropy, outbound: client(SELLER_TIMEOUT), mail: None };
     Market::open_at(setup, time).await.expect("a market")
 }
 

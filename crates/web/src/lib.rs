@@ -43,6 +43,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 pub use metrics::Metrics;
+pub use pages::letters::Letters;
 pub use serve::serve;
 pub use settings::Settings;
 

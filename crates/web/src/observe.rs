@@ -163,6 +163,7 @@ mod tests {
             master_key: [7; 32],
             entropy: Entropy::from_seed([42; 32]),
             outbound: outbound::Client::new(outbound::Settings::default()).unwrap(),
+            mail: None,
         };
         let settings = Settings { request_timeout: Duration::from_millis(50), ..settings };
         let state = AppState::new(Market::open(setup).await.unwrap(), settings).unwrap();

@@ -33,6 +33,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Which production addresses may be registered: what the outbound client would call.
     pub production_addresses: outbound::Policy,
+    /// Whether everybody may read the mails of a sandbox that sends none. Who reads them can enter any of its accounts.
+    pub open_outbox: bool,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             requests_at_once: count(2_000),
             trusted_proxies: Vec::new(),
             production_addresses: outbound::Policy::default(),
+            open_outbox: false,
         }
     }
 }

@@ -20,14 +20,15 @@ macro_rules! pages {
             include_str!(concat!("../locales/", $language, "/pages.ftl")),
             include_str!(concat!("../locales/", $language, "/account.ftl")),
             include_str!(concat!("../locales/", $language, "/buyer.ftl")),
+            include_str!(concat!("../locales/", $language, "/mail.ftl")),
             include_str!(concat!("../locales/", $language, "/operator.ftl")),
             include_str!(concat!("../locales/", $language, "/seller.ftl")),
             include_str!(concat!("../locales/", $language, "/storefront.ftl")),
         ]
     };
 }
-const ENGLISH_PAGES: [&str; 6] = pages!("en");
-const CHINESE_PAGES: [&str; 6] = pages!("zh-CN");
+const ENGLISH_PAGES: [&str; 7] = pages!("en");
+const CHINESE_PAGES: [&str; 7] = pages!("zh-CN");
 
 static BUNDLES: LazyLock<[FluentBundle<FluentResource>; 2]> =
     LazyLock::new(|| [bundle("en", ENGLISH, &ENGLISH_PAGES), bundle("zh-CN", CHINESE, &CHINESE_PAGES)]);

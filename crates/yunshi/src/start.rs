@@ -4,12 +4,15 @@ use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use db::{Db, Durability, Location, MigrationState, Options};
 use kernel::Entropy;
+use market::mail::{Post, Transport};
 use market::views::health;
-use market::{MIGRATIONS, Market, Setup};
+use market::{MIGRATIONS, Market, Mode, Setup};
+use outbound::mail::Mailer;
 
 use crate::config::Config;
 use crate::master_key::{self, Missing, Place};
@@ -91,16 +94,27 @@ pub(crate) fn make_folder(path: &Path) -> Result<()> {
 
 /// Opens the market: its database, its master key, the client for calls to sellers.
 pub(crate) async fn market(config: &Config, schema: Schema) -> Result<Market> {
-    open_market(config, database(config, schema).await?, schema).await
+    open_market(config, database(config, schema).await?, schema, post(config)?).await
 }
 
-/// Makes a market that is thrown away unless everything goes well: nothing waits for the disk.
+/// How the market writes to people: through its mail server, into the outbox of a sandbox, or not at all.
+fn post(config: &Config) -> Result<Option<Post>> {
+    let transport = match config.mail()? {
+        Some(settings) => Transport::Server(Mailer::new(&settings)?),
+        None if config.mode == Mode::Sandbox => Transport::Outbox,
+        None => return Ok(None),
+    };
+    let address = config.address().context("public_url is not set")?;
+    Ok(Some(Post { transport, wording: Arc::new(web::Letters::new(address, config.edition.zone.clone())) }))
+}
+
+/// Makes a market that is thrown away unless everything goes well: nothing waits for the disk, and nobody is written to.
 pub(crate) async fn hurried_market(config: &Config) -> Result<Market> {
     let (db, _) = migrated_with(config, Durability::Relaxed).await?;
-    open_market(config, db, Schema::Migrate).await
+    open_market(config, db, Schema::Migrate, None).await
 }
 
-async fn open_market(config: &Config, db: Db, schema: Schema) -> Result<Market> {
+async fn open_market(config: &Config, db: Db, schema: Schema, mail: Option<Post>) -> Result<Market> {
     // A key is made for a market in which nothing can have been sealed yet, and never by a command that only looks.
     let missing = if schema == Schema::Migrate && !health::has_accounts(&db).await? { Missing::Make } else { Missing::Refuse };
     let key = master_key::find(config, missing)?;
@@ -114,6 +128,7 @@ async fn open_market(config: &Config, db: Db, schema: Schema) -> Result<Market> 
         master_key: key.bytes,
         entropy: entropy()?,
         outbound: outbound::Client::new(config.outbound())?,
+        mail,
     };
     Ok(Market::open(setup).await?)
 }

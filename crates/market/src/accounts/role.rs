@@ -126,6 +126,9 @@ impl Role {
         }
     }
 
+    /// Those who own a side of an account.
+    pub(super) const OWNERS: [Self; 3] = [Self::BuyerOwner, Self::SellerOwner, Self::OperatorAdmin];
+
     /// What somebody must be allowed to do who gives or takes this role.
     #[must_use]
     pub const fn granted_by(self) -> Permission {

@@ -8,7 +8,7 @@ pub(super) const ACCOUNT_NAME_CHARS: (usize, usize) = (2, 60);
 /// Characters of a sign-in name.
 pub(super) const LOGIN_CHARS: (usize, usize) = (3, 64);
 /// Characters of an e-mail address (RFC 5321 §4.5.3.1.3, without the brackets).
-const EMAIL_CHARS_MAX: usize = 254;
+pub(super) const EMAIL_CHARS_MAX: usize = 254;
 /// Characters of a phone number with its spaces and signs.
 const PHONE_CHARS: (usize, usize) = (5, 32);
 

@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 pub(super) const SESSION_PREFIX: &str = "yss_";
 /// What an API token begins with.
 pub(super) const TOKEN_PREFIX: &str = "yst_";
+/// What the token of a password reset begins with.
+pub(super) const RESET_PREFIX: &str = "ysr_";
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
 /// Characters of a token after its prefix: 32 bytes in base 64 without padding.
@@ -51,6 +53,12 @@ pub(super) fn read_token(text: &str) -> Option<(TokenKind, [u8; 32])> {
     fits.then(|| (kind, token_hash(text)))
 }
 
+/// The hash of a text that has the form of a reset's token; none for every other text.
+pub(super) fn read_reset_token(text: &str) -> Option<[u8; 32]> {
+    let fits = text.starts_with(RESET_PREFIX) && text.len() == RESET_PREFIX.len() + TOKEN_TAIL_LEN;
+    (fits && text.bytes().all(|b| b.is_ascii_graphic())).then(|| token_hash(text))
+}
+
 /// A fresh access key.
 pub(super) fn access_key(entropy: &Entropy) -> String {
     letters(UPPER_ALPHANUMERIC, ACCESS_KEY_LEN, entropy)
@@ -87,6 +95,9 @@ mod tests {
         let api = token(TOKEN_PREFIX, &entropy);
         assert_eq!(read_token(&session).unwrap(), (TokenKind::Session, token_hash(&session)));
         assert_eq!(read_token(&api).unwrap().0, TokenKind::Api);
+        let reset = token(RESET_PREFIX, &entropy);
+        assert_eq!((read_token(&reset), read_reset_token(&reset)), (None, Some(token_hash(&reset))));
+        assert_eq!((read_reset_token(&session), read_reset_token("ysr_"), read_reset_token("")), (None, None, None));
         let cut = &session[..session.len() - 1];
         for other in ["", "yss", "yss_", "yst_é", cut, &format!("{session}x"), &session.replace("yss_", "xxx_"), "云云云云"] {
             assert_eq!(read_token(other), None, "{other}");

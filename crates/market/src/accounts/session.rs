@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::store::Credentials;
-use super::{Account, Principal, User, account, password, rules, secret, store, user};
+use super::{Account, Principal, User, account, password, reset, rules, secret, store, user};
 use crate::Market;
 use crate::audit;
 use crate::page::{Page, PageRequest};
@@ -283,7 +283,7 @@ pub async fn change_password(market: &Market, ctx: &Ctx, principal: &Principal, 
         return Err(wrong_old().into());
     }
     let hashed = password::hash(new, &tried.login, &ctx.entropy).await;
-    let (ctx, keep) = (ctx.at(ctx.now), principal.session);
+    let (ctx, keep, again) = (ctx.at(ctx.now), principal.session, market.clone());
     let changed = market
         .db()
         .write(async move |tx| {
@@ -292,6 +292,7 @@ pub async fn change_password(market: &Market, ctx: &Ctx, principal: &Principal, 
             let (true, Ok(new)) = (unchanged, &hashed) else { return Ok(hashed_refusal(&hashed)) };
             store::set_password(tx, tried.user_id, new).await?;
             store::end_sessions(tx, tried.user_id, keep, ctx.wall).await?;
+            reset::password_changed(tx, &ctx, &again, tried.user_id).await?;
             audit::record(tx, &ctx, "accounts.password_changed", &tried.user_id, &json!({})).await?;
             Ok(Changed::Done)
         })

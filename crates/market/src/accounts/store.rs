@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use db::{FromRow, Result, Row, Tx, sql};
 use kernel::{AccessKeyId, AccountId, Locale, SessionId, TokenId, UserId};
 
-use super::{AccessKeyView, Account, PasswordHash, Permission, Role, SessionView, TOUCH_MS, TokenView, User, UserDetails};
+use super::{AccessKeyView, Account, NoticesByMail, PasswordHash, Permission, Role, SessionView, TOUCH_MS, TokenView, User, UserDetails};
+use crate::mail::Addressee;
 use crate::page::PageRequest;
 
 // ---- accounts ----
@@ -170,6 +171,111 @@ pub(super) async fn count_others_with_role(tx: &mut Tx, account: AccountId, but:
 pub(super) async fn set_disabled(tx: &mut Tx, user: UserId, at: Option<i64>) -> Result<()> {
     let update = sql!("UPDATE users SET disabled_at = CAST($1 AS BIGINT), version = version + 1 WHERE id = $2");
     tx.execute(update, &[&at, &user]).await.map(drop)
+}
+
+// ---- mail ----
+
+/// A person as mails are addressed.
+struct Reader(Addressee);
+
+impl FromRow for Reader {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        let (user, account, name) = (row.take()?, row.take()?, row.take()?);
+        Ok(Self(Addressee { user, account, name, email: row.take()?, locale: row.take()? }))
+    }
+}
+
+pub(super) async fn notices_by_mail(tx: &mut Tx, user: UserId) -> Result<Option<NoticesByMail>> {
+    let find = sql!("SELECT notices_by_mail FROM users WHERE id = $1");
+    Ok(tx.find::<(Option<NoticesByMail>,)>(find, &[&user]).await?.and_then(|(choice,)| choice))
+}
+
+pub(super) async fn set_notices_by_mail(tx: &mut Tx, user: UserId, choice: NoticesByMail) -> Result<()> {
+    tx.execute(sql!("UPDATE users SET notices_by_mail = $1 WHERE id = $2"), &[&choice, &user]).await.map(drop)
+}
+
+pub(super) async fn notice_readers(tx: &mut Tx, account: AccountId, limit: i64) -> Result<Vec<Addressee>> {
+    let find = sql!(
+        "SELECT u.id, u.account_id, u.name, u.email, u.locale FROM users u
+         WHERE u.account_id = $1 AND u.disabled_at IS NULL
+           AND (u.notices_by_mail = 'on' OR (u.notices_by_mail IS NULL AND EXISTS
+             (SELECT 1 FROM user_roles r WHERE r.user_id = u.id AND r.role IN ($2, $3, $4))))
+         ORDER BY u.id LIMIT $5"
+    );
+    let [buyer, seller, operator] = Role::OWNERS;
+    let found: Vec<Reader> = tx.all(find, &[&account, &buyer, &seller, &operator, &limit]).await?;
+    Ok(found.into_iter().map(|Reader(reader)| reader).collect())
+}
+
+// ---- password resets ----
+
+/// Who may be sent a link: their sign-in name, and how they are addressed.
+pub(super) struct Forgetful {
+    pub(super) login: String,
+    pub(super) to: Addressee,
+}
+
+impl FromRow for Forgetful {
+    fn from_row(row: &mut Row) -> Result<Self> {
+        Ok(Self { login: row.take()?, to: Reader::from_row(row)?.0 })
+    }
+}
+
+pub(super) async fn enabled_by_login(tx: &mut Tx, key: &str) -> Result<Option<Forgetful>> {
+    let find = sql!("SELECT login, id, account_id, name, email, locale FROM users WHERE login_key = $1 AND disabled_at IS NULL");
+    tx.find(find, &[&key]).await
+}
+
+/// Enabled people who have this address (in lower case), the first `limit`.
+pub(super) async fn enabled_by_email(tx: &mut Tx, email: &str, limit: i64) -> Result<Vec<Forgetful>> {
+    let find = sql!(
+        "SELECT login, id, account_id, name, email, locale FROM users WHERE lower(email) = $1 AND disabled_at IS NULL ORDER BY id LIMIT $2"
+    );
+    tx.all(find, &[&email, &limit]).await
+}
+
+pub(super) async fn enabled(tx: &mut Tx, user: UserId) -> Result<Option<Forgetful>> {
+    let find = sql!("SELECT login, id, account_id, name, email, locale FROM users WHERE id = $1 AND disabled_at IS NULL");
+    tx.find(find, &[&user]).await
+}
+
+pub(super) async fn insert_reset(tx: &mut Tx, hash: &[u8; 32], user: Option<UserId>, wall: i64, expires_at: i64) -> Result<()> {
+    let insert = sql!(
+        "INSERT INTO password_resets (token_hash, user_id, created_at, expires_at, used_at) VALUES ($1, CAST($2 AS TEXT), $3, $4, NULL)"
+    );
+    tx.execute(insert, &[hash, &user, &wall, &expires_at]).await.map(drop)
+}
+
+pub(super) async fn count_resets(tx: &mut Tx, user: UserId, since: i64) -> Result<i64> {
+    let count = sql!("SELECT CAST(COUNT(*) AS BIGINT) FROM password_resets WHERE user_id = $1 AND created_at > $2");
+    Ok(tx.one::<(i64,)>(count, &[&user, &since]).await?.0)
+}
+
+/// Whose a live token is.
+pub(super) async fn live_reset(tx: &mut Tx, hash: &[u8; 32], wall: i64) -> Result<Option<UserId>> {
+    let find =
+        sql!("SELECT user_id FROM password_resets WHERE token_hash = $1 AND user_id IS NOT NULL AND used_at IS NULL AND expires_at > $2");
+    Ok(tx.find::<(UserId,)>(find, &[hash, &wall]).await?.map(|(user,)| user))
+}
+
+/// Uses a live token up; 0 when it is not live any more.
+pub(super) async fn use_reset(tx: &mut Tx, hash: &[u8; 32], wall: i64) -> Result<u64> {
+    let update = sql!("UPDATE password_resets SET used_at = $1 WHERE token_hash = $2 AND used_at IS NULL AND expires_at > $1");
+    tx.execute(update, &[&wall, hash]).await
+}
+
+/// Ends every link of a person.
+pub(super) async fn end_resets(tx: &mut Tx, user: UserId, wall: i64) -> Result<()> {
+    let update = sql!("UPDATE password_resets SET used_at = $1 WHERE user_id = $2 AND used_at IS NULL");
+    tx.execute(update, &[&wall, &user]).await.map(drop)
+}
+
+pub(super) async fn delete_resets(tx: &mut Tx, before: i64, limit: i64) -> Result<u64> {
+    let delete = sql!(
+        "DELETE FROM password_resets WHERE token_hash IN
+           (SELECT token_hash FROM password_resets WHERE created_at < $1 ORDER BY created_at LIMIT $2)"
+    );
+    tx.execute(delete, &[&before, &limit]).await
 }
 
 // ---- passwords ----

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{Account, PasswordHash, Role, account, rules, store};
 use crate::audit;
 use crate::edition::Edition;
+use crate::mail::Addressee;
 use crate::page::{Page, PageRequest};
 
 /// A person who signs in.
@@ -70,6 +71,19 @@ pub struct UserDetails {
     /// The language they read.
     pub locale: Locale,
 }
+
+kernel::words! {
+    /// Whether somebody gets the notices of the account by mail, too.
+    pub enum NoticesByMail {
+        /// They do.
+        On = "on",
+        /// They do not.
+        Off = "off",
+    }
+}
+
+/// People of one account who get its notices by mail, at most. `[ours]`
+const NOTICE_READERS_MAX: i64 = 20;
 
 fn not_found() -> db::Error {
     Refusal::new(Code::NotFound).into()
@@ -255,5 +269,35 @@ pub async fn reset_password(tx: &mut Tx, ctx: &Ctx, account: AccountId, user: Us
     get_user(tx, account, user).await?;
     store::set_password(tx, user, password).await?;
     store::end_sessions(tx, user, None, ctx.wall).await?;
+    store::end_resets(tx, user, ctx.wall).await?;
     audit::record(tx, ctx, "accounts.password_reset", &user, &json!({})).await
+}
+
+/// Whether a person gets the account's notices by mail. Whoever has not decided does when they own a side of the account.
+///
+/// # Errors
+/// [`Code::NotFound`], also for people of other accounts.
+pub async fn notices_by_mail(tx: &mut Tx, account: AccountId, user: UserId) -> Result<NoticesByMail> {
+    let person = get_user(tx, account, user).await?;
+    let owns = person.roles.iter().any(|role| Role::OWNERS.contains(role));
+    let usual = if owns { NoticesByMail::On } else { NoticesByMail::Off };
+    Ok(store::notices_by_mail(tx, user).await?.unwrap_or(usual))
+}
+
+/// Has a person get the account's notices by mail from now on, or not.
+///
+/// # Errors
+/// [`Code::NotFound`], also for people of other accounts.
+pub async fn set_notices_by_mail(tx: &mut Tx, ctx: &Ctx, account: AccountId, user: UserId, choice: NoticesByMail) -> Result<()> {
+    get_user(tx, account, user).await?;
+    store::set_notices_by_mail(tx, user, choice).await?;
+    audit::record(tx, ctx, "accounts.notices_by_mail", &user, &json!({ "choice": choice })).await
+}
+
+/// Whom the notices of an account go to by mail: enabled people who want it, the first twenty.
+///
+/// # Errors
+/// Those of the database.
+pub async fn notice_readers(tx: &mut Tx, account: AccountId) -> Result<Vec<Addressee>> {
+    store::notice_readers(tx, account, NOTICE_READERS_MAX).await
 }

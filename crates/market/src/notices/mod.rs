@@ -1,13 +1,18 @@
 //! Messages to an account, shown in its inbox: what happened or will, as a kind and its particulars; the reader's language makes the text.
 //!
-//! Invariant: a notice is written in the transaction of what it tells. Mail and SMS subscribe to these rows in a later issue.
+//! Invariant: a notice is written in the transaction of what it tells. Those that are due by mail are taken from here by `mailing`.
 
 use db::{FromRow, Result, Row, Tx, sql};
-use kernel::{AccountId, Ctx, NoticeId};
+use kernel::{AccountId, Ctx, DAY_MS, MINUTE_MS, NoticeId};
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::page::{Page, PageRequest};
+
+/// A notice goes by mail so long after it was written: what comes in the meantime goes along. `[ours]`
+pub const MAIL_DELAY_MS: i64 = 5 * MINUTE_MS;
+/// A notice that is older than this when its turn comes goes by no mail any more: it is in the inbox. `[ours]`
+const MAIL_AGE_MAX_MS: i64 = DAY_MS;
 
 kernel::words! {
     /// What a notice tells.
@@ -98,9 +103,73 @@ pub async fn send(
     subject: &dyn kernel::ToScalar,
     args: &Value,
 ) -> Result<()> {
-    let statement = sql!("INSERT INTO notices (id, account_id, at, kind, subject, args) VALUES ($1, $2, $3, $4, $5, $6)");
+    let statement = sql!("INSERT INTO notices (id, account_id, at, kind, subject, args, mail_due_at) VALUES ($1, $2, $3, $4, $5, $6, $7)");
     let id = NoticeId::new(ctx.now, &ctx.entropy);
-    tx.defer(statement, &[&id, &account, &ctx.now, &kind, subject, &args.to_string()]).await
+    tx.defer(statement, &[&id, &account, &ctx.now, &kind, subject, &args.to_string(), &(ctx.now + MAIL_DELAY_MS)]).await
+}
+
+/// When the next notice is due by mail, market ms UTC.
+///
+/// # Errors
+/// Those of the database.
+pub async fn next_mail_due(tx: &mut Tx) -> Result<Option<i64>> {
+    let statement = sql!("SELECT MIN(mail_due_at) FROM notices WHERE mail_due_at IS NOT NULL");
+    tx.one::<(Option<i64>,)>(statement, &[]).await.map(|(due,)| due)
+}
+
+/// The accounts that have notices due by mail at `now`, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn mail_due(tx: &mut Tx, now: i64, limit: i64) -> Result<Vec<AccountId>> {
+    let statement = sql!(
+        "SELECT account_id FROM notices WHERE mail_due_at IS NOT NULL AND mail_due_at <= $1
+         GROUP BY account_id ORDER BY MIN(mail_due_at), account_id LIMIT $2"
+    );
+    Ok(tx.all::<(AccountId,)>(statement, &[&now, &limit]).await?.into_iter().map(|(account,)| account).collect())
+}
+
+/// Takes the notices of an account that are to go by mail: those that nobody has read and that are not too old, oldest first, at most
+/// `limit`, and how many more there are. From now on they are nobody's to mail.
+///
+/// # Errors
+/// Those of the database.
+pub async fn take_for_mail(tx: &mut Tx, account: AccountId, now: i64, limit: i64) -> Result<(Vec<Notice>, i64)> {
+    let since = now - MAIL_AGE_MAX_MS;
+    let find = sql!(
+        "SELECT id, at, kind, subject, args, read_at FROM notices
+         WHERE account_id = $1 AND read_at IS NULL AND mail_due_at IS NOT NULL AND at > $2 ORDER BY id LIMIT $3"
+    );
+    let told: Vec<Notice> = tx.all(find, &[&account, &since, &limit]).await?;
+    let count = sql!(
+        "SELECT CAST(COUNT(*) AS BIGINT) FROM notices WHERE account_id = $1 AND read_at IS NULL AND mail_due_at IS NOT NULL AND at > $2"
+    );
+    let (all,): (i64,) = tx.one(count, &[&account, &since]).await?;
+    tx.execute(sql!("UPDATE notices SET mail_due_at = NULL WHERE account_id = $1 AND mail_due_at IS NOT NULL"), &[&account]).await?;
+    let more = all - i64::try_from(told.len()).unwrap_or(all);
+    Ok((told, more))
+}
+
+/// Has the notices of an account go by mail later: at `until`, market ms UTC.
+///
+/// # Errors
+/// Those of the database.
+pub async fn put_mail_off(tx: &mut Tx, account: AccountId, until: i64) -> Result<()> {
+    let update =
+        sql!("UPDATE notices SET mail_due_at = CAST($1 AS BIGINT) WHERE account_id = $2 AND mail_due_at IS NOT NULL AND mail_due_at < $1");
+    tx.execute(update, &[&until, &account]).await.map(drop)
+}
+
+/// Gives up mailing notices that are too old for it at market time `now`, at most `limit`: those of a market that sends no mail.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_mail(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
+    let update = sql!(
+        "UPDATE notices SET mail_due_at = NULL WHERE id IN
+           (SELECT id FROM notices WHERE mail_due_at IS NOT NULL AND mail_due_at < $1 ORDER BY mail_due_at LIMIT $2)"
+    );
+    tx.execute(update, &[&(now - MAIL_AGE_MAX_MS), &limit]).await
 }
 
 /// The inbox of an account, newest first.

@@ -14,6 +14,7 @@ async fn open(scratch: &db::scratch::Scratch, mode: Mode, kind: EditionKind, key
         master_key: [key; 32],
         entropy: Entropy::from_seed([1; 32]),
         outbound: outbound::Client::new(outbound::Settings::default()).unwrap(),
+        mail: None,
     };
     Market::open(setup).await
 }

@@ -33,6 +33,8 @@ const LARGE: &[&str] = &[
     "delivery_attempts",
     "audit",
     "notices",
+    "mails",
+    "password_resets",
     "ledger_transactions",
     "ledger_postings",
     "ledger_seals",

@@ -26,6 +26,7 @@ impl TestMarket {
             master_key: [7; 32],
             entropy: Entropy::from_seed([42; 32]),
             outbound: outbound_client(),
+            mail: None,
         };
         Self { market: Market::open(setup).await.unwrap(), unreckoned: AtomicBool::new(false), _scratch: scratch }
     }

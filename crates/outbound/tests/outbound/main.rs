@@ -4,5 +4,6 @@
 mod addresses;
 mod answers;
 mod carried;
+mod mail;
 mod server;
 mod tls;

@@ -15,8 +15,8 @@ use tokio_rustls::{
 
 use crate::server::local_settings;
 
-/// A server with a certificate of its own making for `localhost`; gives its port and the certificate as PEM.
-async fn serve_tls() -> (u16, String) {
+/// A certificate of its own making for `localhost`: who speaks TLS with it, and itself as PEM.
+pub(crate) fn self_signed() -> (TlsAcceptor, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -25,7 +25,12 @@ async fn serve_tls() -> (u16, String) {
         .with_no_client_auth()
         .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    (TlsAcceptor::from(Arc::new(config)), cert.pem())
+}
+
+/// A server with such a certificate; gives its port and the certificate.
+async fn serve_tls() -> (u16, String) {
+    let (acceptor, pem) = self_signed();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
@@ -38,7 +43,7 @@ async fn serve_tls() -> (u16, String) {
             }
         }
     });
-    (port, cert.pem())
+    (port, pem)
 }
 
 fn trusting(file: &Path) -> Result<Client, BuildError> {

@@ -41,6 +41,7 @@ impl Process {
             master_key: [7; 32],
             entropy: dice::entropy(seed, &format!("process {life}")),
             outbound: Client::carried_by(Arc::new(line), &settings),
+            mail: None,
         };
         Ok(Self { market: Market::open_at(setup, machine.clone()).await?, gate })
     }

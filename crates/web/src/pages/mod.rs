@@ -11,9 +11,12 @@ mod assets;
 mod buyer;
 mod door;
 mod form;
+pub(crate) mod letters;
 mod nav;
 mod operator;
+mod outbox;
 mod parts;
+mod password;
 mod seller;
 mod shell;
 mod storefront;
@@ -40,6 +43,8 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     Router::new()
         .merge(storefront::routes(state))
         .merge(door::routes())
+        .merge(password::routes())
+        .merge(outbox::routes())
         .merge(account::routes())
         .merge(buyer::routes())
         .merge(seller::routes())
@@ -64,6 +69,7 @@ pub(crate) fn is_page(path: &str) -> bool {
         "/sign-up",
         "/sign-out",
         "/password",
+        "/outbox",
         "/language",
         "/account",
         "/buyer",

@@ -91,6 +91,7 @@ const OPERATOR: &[Group] = &[
         "page-nav-system",
         &[
             ("/operator/jobs", "page-jobs", OperatorView),
+            ("/operator/mail", "page-mails", OperatorView),
             ("/operator/audit", "page-audit", OperatorView),
             ("/operator/settings", "page-settings", OperatorView),
             ("/operator/clock", "page-clock", OperatorAdmin),

@@ -26,6 +26,11 @@ impl Words {
         Self { locale, zone: app.market().edition().zone.clone() }
     }
 
+    /// Those of a market in `zone`.
+    pub(crate) const fn in_zone(locale: Locale, zone: Zone) -> Self {
+        Self { locale, zone }
+    }
+
     /// Those of a market in Shanghai.
     #[cfg(test)]
     pub(crate) fn of(locale: Locale) -> Self {

@@ -10,6 +10,7 @@ mod contract;
 mod doors;
 mod everything;
 mod foundation;
+mod mail;
 mod money;
 mod operator_pages;
 mod pages;

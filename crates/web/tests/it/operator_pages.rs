@@ -39,6 +39,8 @@ const PAGES: &[&str] = &[
     "/operator/ledger?reference=CS1",
     "/operator/jobs",
     "/operator/jobs?state=stuck",
+    "/operator/mail",
+    "/operator/mail?state=failed",
     "/operator/audit",
     "/operator/audit?action=accounts.created&from=2020-01-01&until=2030-01-01",
     "/operator/settings",

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use db::Db;
 use db::scratch::Scratch;
 use kernel::Entropy;
 use market::edition::{Edition, EditionKind};
+use market::mail::{Post, Transport, Wording};
 use market::{MIGRATIONS, Market, Mode, Setup};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::Value;
@@ -70,17 +71,23 @@ impl TestApp {
         Settings { sign_ins_per_minute: many, requests_per_second: many, requests_burst: many, ..Settings::default() }
     }
 
+    /// A market whose mails stay in its outbox.
     pub(crate) async fn with(settings: Settings) -> Self {
+        Self::of(settings, Mode::Sandbox, Some(Transport::Outbox)).await
+    }
+
+    pub(crate) async fn of(settings: Settings, mode: Mode, transport: Option<Transport>) -> Self {
         // Another test of this process may have installed it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let scratch = Scratch::new(MIGRATIONS).await.unwrap();
         let setup = Setup {
             db: Db::open(scratch.options.clone()).await.unwrap(),
-            mode: Mode::Sandbox,
+            mode,
             edition: Edition::defaults(EditionKind::Cn),
             master_key: [7; 32],
             entropy: Entropy::from_seed([42; 32]),
             outbound: testkit::sellers::client(Duration::from_secs(2)),
+            mail: transport.map(|transport| Post { transport, wording: wording() }),
         };
         let market = Market::open(setup).await.unwrap();
         let router = web::app(AppState::new(market.clone(), settings).unwrap()).unwrap();
@@ -122,11 +129,20 @@ impl TestApp {
         self.send(self.request(Method::GET, path)).await
     }
 
+    /// Ends without the reckoning: there is no clock to move in production.
+    pub(crate) fn leave_unreckoned(mut self) {
+        self.finished = true;
+    }
+
     /// Checks what must hold at the end of any history.
     pub(crate) async fn finish(mut self) {
         self.finished = true;
         testkit::world::reckon(&self.market).await;
     }
+}
+
+fn wording() -> Arc<dyn Wording> {
+    Arc::new(web::Letters::new("https://market.example/".parse().unwrap(), Edition::defaults(EditionKind::Cn).zone))
 }
 
 impl Drop for TestApp {

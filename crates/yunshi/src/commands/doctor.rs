@@ -87,6 +87,7 @@ pub(super) async fn run(loaded: &Loaded) -> Result<(), Failure> {
     let config = &loaded.config;
     findings.look("policy", Ok(policy(config)));
     findings.look("certificates", certificates(config));
+    findings.look("mail", mail(config));
     findings.look("data folder", folder(&config.data_dir));
     findings.look("disk", disk(config));
     match start::database(config, Schema::Leave).await {
@@ -127,6 +128,19 @@ fn policy(config: &Config) -> (Health, String) {
 fn certificates(config: &Config) -> Result<(Health, String)> {
     outbound::Client::new(config.outbound())?;
     Ok((Health::Well, "the public authorities".to_owned() + if config.extra_ca_file.is_some() { " and extra ones" } else { "" }))
+}
+
+/// Whether mail can be sent, as far as that shows without sending any.
+fn mail(config: &Config) -> Result<(Health, String)> {
+    let Some(settings) = config.mail()? else {
+        let text = match config.mode {
+            Mode::Production => "none is sent, so nobody can reset a password by themselves; set mail_host",
+            Mode::Sandbox => "none is sent; the outbox keeps it for the operator",
+        };
+        return Ok((Health::Well, text.to_owned()));
+    };
+    outbound::mail::Mailer::new(&settings)?;
+    Ok((Health::Well, format!("from {} through {}:{} ({})", settings.from, settings.host, settings.port, config.mail_tls.word())))
 }
 
 fn folder(path: &Path) -> Result<(Health, String)> {

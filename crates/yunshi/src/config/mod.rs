@@ -27,6 +27,7 @@ use ipnet::IpNet;
 use kernel::WorkingDays;
 use market::Mode;
 use market::edition::{Edition, EditionKind};
+use outbound::mail::{MailPassword, MailSettings, MailTls};
 use url::Url;
 
 use given::Given;
@@ -51,6 +52,18 @@ kernel::words! {
         Text = "text",
         /// One JSON object a line, for collectors.
         Json = "json",
+    }
+}
+
+kernel::words! {
+    /// How the way to the mail server is protected.
+    pub(crate) enum MailTlsWord {
+        /// Begins in clear, and goes on with TLS or not at all.
+        Starttls = "starttls",
+        /// TLS from the first byte.
+        Tls = "tls",
+        /// None, for a server on this machine.
+        Plain = "plain",
     }
 }
 
@@ -83,6 +96,15 @@ pub(crate) struct Config {
     pub(crate) allow_private_addresses: bool,
     pub(crate) call_timeout: Duration,
     pub(crate) extra_ca_file: Option<PathBuf>,
+    pub(crate) mail_host: Option<String>,
+    pub(crate) mail_port: Option<u16>,
+    pub(crate) mail_tls: MailTlsWord,
+    pub(crate) mail_user: Option<String>,
+    pub(crate) mail_password: Option<MailPassword>,
+    pub(crate) mail_password_file: Option<PathBuf>,
+    pub(crate) mail_from: Option<String>,
+    pub(crate) mail_ca_file: Option<PathBuf>,
+    pub(crate) open_outbox: bool,
     pub(crate) zone: String,
     pub(crate) holidays: Vec<String>,
     pub(crate) worked_weekends: Vec<String>,
@@ -130,6 +152,15 @@ impl Default for Config {
             allow_private_addresses: false,
             call_timeout: outbound.timeout,
             extra_ca_file: None,
+            mail_host: None,
+            mail_port: None,
+            mail_tls: MailTlsWord::Starttls,
+            mail_user: None,
+            mail_password: None,
+            mail_password_file: None,
+            mail_from: None,
+            mail_ca_file: None,
+            open_outbox: web.open_outbox,
             zone: String::new(),
             holidays: Vec::new(),
             worked_weekends: Vec::new(),
@@ -173,6 +204,36 @@ impl Config {
         }
     }
 
+    /// The mail server; none where no host is set.
+    ///
+    /// # Errors
+    /// When the file with its password cannot be read.
+    pub(crate) fn mail(&self) -> Result<Option<MailSettings>, ConfigError> {
+        let Some(host) = &self.mail_host else { return Ok(None) };
+        let (tls, port) = match self.mail_tls {
+            MailTlsWord::Starttls => (MailTls::Starttls, 587),
+            MailTlsWord::Tls => (MailTls::Tls, 465),
+            MailTlsWord::Plain => (MailTls::Plain, 25),
+        };
+        let password = match &self.mail_password_file {
+            Some(path) => Some(MailPassword(read(path)?.trim_end_matches(['\r', '\n']).to_owned())),
+            None => self.mail_password.clone(),
+        };
+        let usual = MailSettings::new(host, self.mail_from.as_deref().unwrap_or_default());
+        Ok(Some(MailSettings {
+            port: self.mail_port.unwrap_or(port),
+            credentials: self.mail_user.clone().zip(password),
+            tls,
+            extra_ca_file: self.mail_ca_file.clone(),
+            ..usual
+        }))
+    }
+
+    /// Where people find the marketplace, for links in mails; in a sandbox where it listens, when nothing else is set.
+    pub(crate) fn address(&self) -> Option<Url> {
+        self.public_url.clone().or_else(|| Url::parse(&format!("http://{}/", self.listen)).ok())
+    }
+
     /// The doors.
     pub(crate) fn web(&self) -> web::Settings {
         web::Settings {
@@ -184,6 +245,7 @@ impl Config {
             requests_at_once: self.requests_at_once,
             trusted_proxies: self.trusted_proxies.clone(),
             production_addresses: self.outbound().policy,
+            open_outbox: self.open_outbox,
         }
     }
 }
@@ -295,6 +357,7 @@ fn together(loaded: &mut Loaded) -> Result<(), ConfigError> {
     if config.master_key.is_some() && config.master_key_file.is_some() {
         return refuse("master_key and master_key_file are both set, keep one of them");
     }
+    mail_together(config)?;
     let holidays = config.holidays.iter().map(String::as_str);
     let worked = config.worked_weekends.iter().map(String::as_str);
     config.edition.working_days = WorkingDays::new(holidays, worked)
@@ -304,6 +367,26 @@ fn together(loaded: &mut Loaded) -> Result<(), ConfigError> {
         return refuse("edition.fee_steps: no reduction may be larger than edition.fee_common_bp");
     }
     Ok(())
+}
+
+/// Whether what is set about mail is enough to send some.
+fn mail_together(config: &Config) -> Result<(), ConfigError> {
+    let refuse = |text: &str| Err(ConfigError::Together(text.to_owned()));
+    let passwords = [config.mail_password.is_some(), config.mail_password_file.is_some()];
+    match (&config.mail_host, &config.mail_from) {
+        (Some(_), None) => return refuse("mail_host is set, but not mail_from: say whom mails are from"),
+        // A link must not lead to where the request for it said that the marketplace is.
+        (Some(_), _) if config.mode == Mode::Production && config.public_url.is_none() => {
+            return refuse("mail_host is set, but not public_url, which the links in mails begin with");
+        }
+        _ => {}
+    }
+    match (&config.mail_user, passwords) {
+        (_, [true, true]) => refuse("mail_password and mail_password_file are both set, keep one of them"),
+        (Some(_), [false, false]) => refuse("mail_user is set, but neither mail_password nor mail_password_file"),
+        (None, [true, _] | [_, true]) => refuse("a password for mail is set, but not mail_user"),
+        _ => Ok(()),
+    }
 }
 
 /// The settings of a file by their keys; an inner table's come with its name and a point.

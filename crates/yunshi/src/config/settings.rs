@@ -7,6 +7,7 @@ use std::time::Duration;
 use kernel::{Currency, Rate, Zone};
 use market::edition::{EditionKind, FeeStep};
 use market::site::{self, LIST_MAX};
+use outbound::mail::MailPassword;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -55,6 +56,13 @@ fn non_zero(given: &Given<'_>, max: i64) -> Result<NonZeroU32, String> {
 fn path(given: &Given<'_>) -> Result<PathBuf, String> {
     let text = given.text()?;
     if text.is_empty() { Err("an empty path".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+/// A name or an address of a server, without a port.
+fn host(given: &Given<'_>) -> Result<String, String> {
+    let text = given.text()?;
+    let fits = !text.is_empty() && text.len() <= 253 && text.chars().all(|c| c.is_alphanumeric() || ".-:".contains(c));
+    if fits { Ok(text) } else { Err(format!("{text:?} is not a name or an address of a server, such as smtp.example.com")) }
 }
 
 fn seconds(given: &Given<'_>) -> Result<Duration, String> {
@@ -242,6 +250,51 @@ settings! {
     "A PEM file with authorities that sellers' servers are trusted by, besides the public ones.",
     |it, given| it.extra_ca_file = Some(path(given)?),
     |it| it.extra_ca_file.as_ref().map(|file| quoted(&file.display())), "\"/etc/yunshi/authorities.pem\"";
+
+    "mail_host",
+    "The mail server that takes mails to people: links to a new password, and notices. Without it a production market sends no mail; a\nsandbox keeps its mails, and its operator reads them at /operator/mail.",
+    |it, given| it.mail_host = Some(host(given)?),
+    |it| it.mail_host.as_ref().map(quoted), "\"smtp.example.com\"";
+
+    "mail_port",
+    "Its port. Without it, 587 with starttls, 465 with tls, 25 with plain.",
+    |it, given| it.mail_port = Some(given.whole(1, 65_535)?),
+    |it| it.mail_port.map(|port| port.to_string()), "587";
+
+    "mail_tls",
+    "starttls: begins in clear and goes on with TLS or not at all. tls: TLS from the first byte. plain: none, for a server on this machine.",
+    |it, given| it.mail_tls = given.parsed()?,
+    |it| Some(quoted(&it.mail_tls.word()));
+
+    "mail_user",
+    "The name that the mail server asks for, where it asks.",
+    |it, given| it.mail_user = Some(given.text()?),
+    |it| it.mail_user.as_ref().map(quoted), "\"market\"";
+
+    "mail_password",
+    "The password that goes with it.",
+    |it, given| it.mail_password = Some(MailPassword(given.text()?)),
+    |it| it.mail_password.as_ref().map(|_| quoted(&"***")), "\"PASSWORD\"";
+
+    "mail_password_file",
+    "A file with that password, such as a mounted secret.",
+    |it, given| it.mail_password_file = Some(path(given)?),
+    |it| it.mail_password_file.as_ref().map(|file| quoted(&file.display())), "\"/run/secrets/yunshi-mail-password\"";
+
+    "mail_from",
+    "Whom mails are from.",
+    |it, given| it.mail_from = Some(given.text()?),
+    |it| it.mail_from.as_ref().map(quoted), "\"Market <market@example.com>\"";
+
+    "mail_ca_file",
+    "A PEM file with authorities that the mail server is trusted by, besides the public ones.",
+    |it, given| it.mail_ca_file = Some(path(given)?),
+    |it| it.mail_ca_file.as_ref().map(|file| quoted(&file.display())), "\"/etc/yunshi/mail-authority.pem\"";
+
+    "open_outbox",
+    "Whether everybody may read the mails of a sandbox without a mail server, at /outbox. Whoever reaches it can then enter any account of it,\nby asking for a new password: for a sandbox that nobody else reaches, or in which there is nothing to protect.",
+    |it, given| it.open_outbox = given.flag()?,
+    |it| Some(it.open_outbox.to_string());
 
     "edition.kind",
     "The edition whose defaults the numbers below are: CN or INTL. The variable is YUNSHI_EDITION.",

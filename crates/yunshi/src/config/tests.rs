@@ -49,6 +49,15 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
         "allow_private_addresses" => ("true", "true"),
         "call_timeout_ms" => ("250", "250"),
         "extra_ca_file" => (r#""/etc/ca.pem""#, "/etc/ca.pem"),
+        "mail_host" => (r#""smtp.example.com""#, "smtp.example.com"),
+        "mail_port" => ("2525", "2525"),
+        "mail_tls" => (r#""tls""#, "tls"),
+        "mail_user" => (r#""market""#, "market"),
+        "mail_password" => (r#""secret""#, "secret"),
+        "mail_password_file" => (r#""/run/secrets/mail""#, "/run/secrets/mail"),
+        "mail_from" => (r#""market@example.com""#, "market@example.com"),
+        "mail_ca_file" => (r#""/etc/mail.pem""#, "/etc/mail.pem"),
+        "open_outbox" => ("true", "true"),
         "edition.kind" => (r#""INTL""#, "INTL"),
         "edition.currency" => (r#""EUR""#, "EUR"),
         "edition.zone" => (r#""Europe/Berlin""#, "Europe/Berlin"),
@@ -82,18 +91,30 @@ fn another_value(key: &str) -> (&'static str, &'static str) {
     }
 }
 
+/// What must be set along with a setting, as in a file.
+fn companions(key: &str) -> &'static [(&'static str, &'static str)] {
+    match key {
+        "mail_host" => &[("public_url", "https://market.example"), ("mail_from", "market@example.com")],
+        "mail_user" => &[("mail_password", "secret")],
+        "mail_password" | "mail_password_file" => &[("mail_user", "market")],
+        _ => &[],
+    }
+}
+
 #[test]
 fn every_setting_can_be_written_in_the_file_and_as_a_variable() {
     let defaults = shown(&Config::default());
     for setting in ALL {
         let (toml, text) = another_value(setting.key);
+        let beside: String = companions(setting.key).iter().map(|(name, value)| format!("{name} = \"{value}\"\n")).collect();
         let in_file = file(&match setting.key.strip_prefix("edition.") {
             Some(name) => format!("[edition]\n{name} = {toml}\n"),
-            None => format!("{} = {toml}\n", setting.key),
+            None => format!("{beside}{} = {toml}\n", setting.key),
         })
         .unwrap();
         let variable = setting.variable();
-        let in_environment = variables(&[(&variable, text)]).unwrap();
+        let beside = companions(setting.key).iter().map(|(name, value)| (format!("YUNSHI_{}", name.to_uppercase()), (*value).to_owned()));
+        let in_environment = from(None, beside.chain([(variable.clone(), text.to_owned())])).unwrap();
 
         assert_eq!(in_file.config, in_environment.config, "{}", setting.key);
         assert_ne!(in_file.config, Config::default(), "{} changes something", setting.key);
@@ -184,12 +205,12 @@ fn the_sample_file_names_every_setting_with_its_default() {
     assert_eq!(fs::read_to_string(path).unwrap(), text, "docs/yunshi.toml is older than the settings");
     assert_eq!(file(&text).unwrap().config, Config::default());
 
-    // With every line in force it is still a configuration; only the two ways to give a master key exclude each other.
+    // With every line in force it is still a configuration; only the two ways to give a secret exclude each other.
     let in_force: String =
         text.lines().map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line).to_owned() + "\n").collect();
-    let in_force = in_force.replace("master_key_file =", "#");
+    let in_force = in_force.replace("master_key_file =", "#").replace("mail_password_file =", "#");
     let loaded = file(&in_force).unwrap();
-    for setting in ALL.iter().filter(|setting| setting.key != "master_key_file") {
+    for setting in ALL.iter().filter(|setting| !["master_key_file", "mail_password_file"].contains(&setting.key)) {
         assert_eq!(loaded.origin(setting), &Origin::File(FILE.into()), "{}", setting.key);
     }
 }
@@ -229,7 +250,19 @@ fn what_is_wrong_is_said_with_the_place_and_what_to_do() {
         ("[edition]\nsettel_day = 3", r#"yunshi.toml: unknown setting "edition.settel_day", did you mean "edition.settle_day"?"#),
         ("settle_day = 3", r#"yunshi.toml: unknown setting "settle_day", did you mean "edition.settle_day"?"#),
         ("edition = \"CN\"", "yunshi.toml: edition is a table, so write a line [edition] and kind = … below it"),
-        ("[mail]\nfrom = \"a\"", r#"yunshi.toml: unknown setting "mail", see docs/yunshi.toml for the names of all settings"#),
+        ("[fax]\nfrom = \"a\"", r#"yunshi.toml: unknown setting "fax", see docs/yunshi.toml for the names of all settings"#),
+        ("mail_host = \"smtp.example.com\"", "mail_host is set, but not mail_from: say whom mails are from"),
+        (
+            "mail_host = \"smtp.example.com\"\nmail_from = \"a@b.cn\"",
+            "mail_host is set, but not public_url, which the links in mails begin with",
+        ),
+        (
+            "mail_host = \"smtp://x\"",
+            r#"yunshi.toml: mail_host: "smtp://x" is not a name or an address of a server, such as smtp.example.com"#,
+        ),
+        ("mail_user = \"a\"", "mail_user is set, but neither mail_password nor mail_password_file"),
+        ("mail_password = \"a\"", "a password for mail is set, but not mail_user"),
+        ("mail_tls = \"none\"", r#"yunshi.toml: mail_tls: "none" is not one of starttls, tls, plain"#),
         ("listen = 80", "yunshi.toml: listen: expected text in quotes, not a whole number"),
         ("listen = \"80\"", "yunshi.toml: listen: expected an address and a port such as 127.0.0.1:8080"),
         ("mode = \"test\"", r#"yunshi.toml: mode: "test" is not one of production, sandbox"#),
@@ -264,7 +297,9 @@ fn an_unknown_variable_is_a_warning_because_containers_make_such() {
 
 #[test]
 fn no_secret_is_shown() {
-    let loaded = file("database_url = \"postgres://u:topsecret@h/d\"\nmaster_key = \"topsecret\"").unwrap();
-    let everything = format!("{:?}{:?}", shown(&loaded.config), loaded.config.master_key);
+    let text =
+        "database_url = \"postgres://u:topsecret@h/d\"\nmaster_key = \"topsecret\"\nmail_user = \"a\"\nmail_password = \"topsecret\"";
+    let loaded = file(text).unwrap();
+    let everything = format!("{:?}{:?}{:?}", shown(&loaded.config), loaded.config.master_key, loaded.config.mail_password);
     assert!(!everything.contains("topsecret"), "{everything}");
 }

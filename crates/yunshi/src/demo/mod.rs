@@ -118,6 +118,9 @@ fn config_of(base: &Config, folder: &Path, listen: SocketAddr) -> Config {
         master_key_file: None,
         work_in_serve: true,
         allow_private_addresses: true,
+        // Nobody is written to; everybody's password is printed for whoever starts it, so the outbox gives away nothing on one machine.
+        mail_host: None,
+        open_outbox: listen.ip().is_loopback(),
         edition: Edition::defaults(EditionKind::Cn),
         ..base.clone()
     }
@@ -210,6 +213,9 @@ fn greet(facts: &Facts, address: SocketAddr, args: &DemoArgs, featured: &Feature
     println!("\n云市 Yunshi: a marketplace to try things in. Everybody in it is invented.\n");
     println!("  market    http://{address}/");
     println!("  API       http://{address}/docs");
+    if address.ip().is_loopback() {
+        println!("  mails     http://{address}/outbox (sent to nobody)");
+    }
     println!("  sellers   http://{}/ (their servers and instances)\n", facts.sellers_listen);
     println!("Sign in with the password {} as", facts.password);
     firm("operator", OPERATOR);

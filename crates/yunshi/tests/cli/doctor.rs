@@ -30,7 +30,7 @@ async fn it_says_where_each_value_came_from_and_shows_no_secret() {
     let place = healthy().await.with("YUNSHI_MASTER_KEY", &key).with("YUNSHI_LISTN", "x");
     place.write(
         "yunshi.toml",
-        "log = \"warn\"\ndatabase_url = \"postgres://yunshi:topsecret@127.0.0.1:1/none\"\n[edition]\nrefund_days = 6\n",
+        "log = \"warn\"\nmail_user = \"market\"\nmail_password = \"topsecret\"\ndatabase_url = \"postgres://yunshi:topsecret@127.0.0.1:1/none\"\n[edition]\nrefund_days = 6\n",
     );
     let ended = place.run(&["doctor"]);
     for (setting, origin) in [
@@ -39,6 +39,7 @@ async fn it_says_where_each_value_came_from_and_shows_no_secret() {
         ("edition.refund_days 6", "file yunshi.toml"),
         ("edition.settle_day 3", "default"),
         (r#"master_key "***""#, "variable YUNSHI_MASTER_KEY"),
+        (r#"mail_password "***""#, "file yunshi.toml"),
     ] {
         let shown = ended.out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
         assert!(shown.into_iter().any(|line| line == format!("{setting} {origin}")), "{setting} from {origin} in {}", ended.out);

@@ -87,7 +87,7 @@ impl Maker {
         let password = PasswordHash::new("correct-horse-7", "somebody", &entropy).unwrap();
         let outbound = outbound::Client::new(outbound::Settings::default()).unwrap();
         let edition = Edition::defaults(EditionKind::Cn);
-        let market = Market::open(Setup { db, mode, edition, master_key: MASTER_KEY, entropy, outbound }).await.unwrap();
+        let market = Market::open(Setup { db, mode, edition, master_key: MASTER_KEY, entropy, outbound, mail: None }).await.unwrap();
         Self { market, password }
     }
 

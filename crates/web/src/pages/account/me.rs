@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use db::Tx;
 use kernel::{Code, Locale, SessionId};
-use market::accounts::{self, SessionView, User, UserDetails};
+use market::accounts::{self, NoticesByMail, SessionView, User, UserDetails};
 use market::page::{PAGE_MAX, PageRequest};
 
 use super::super::form::Filled;
@@ -37,6 +37,9 @@ pub(crate) struct Me {
     password: Filled,
     languages: Vec<Choice>,
     sessions: Vec<SessionRow>,
+    by_mail: Filled,
+    /// Whether this marketplace sends mail at all.
+    sends: bool,
 }
 
 pub(super) fn languages(chosen: &str) -> Vec<Choice> {
@@ -112,9 +115,10 @@ async fn page(app: &AppState, person: Person, details: Option<Filled>, password:
         let user = accounts::get_user(tx, principal.account, principal.user).await?;
         let account = accounts::get(tx, principal.account).await?;
         let all = PageRequest { limit: PAGE_MAX, ..PageRequest::default() };
-        Ok((user, account, accounts::sessions(tx, principal.user, wall, &all).await?.items))
+        let by_mail = accounts::notices_by_mail(tx, principal.account, principal.user).await?;
+        Ok((user, account, accounts::sessions(tx, principal.user, wall, &all).await?.items, by_mail))
     };
-    let (user, account, sessions) = app.read(look).await?;
+    let (user, account, sessions, by_mail) = app.read(look).await?;
     let words = person.shell.t.clone();
     let details = details.unwrap_or_else(|| details_of(&user));
     Ok(Me {
@@ -125,6 +129,8 @@ async fn page(app: &AppState, person: Person, details: Option<Filled>, password:
         languages: languages(details.value("locale")),
         details,
         password,
+        by_mail: Filled::default().with("notices", by_mail.word()),
+        sends: app.market().mail().is_some(),
         sessions: sessions.iter().map(|session| session_row(session, person.principal.session, wall, &words)).collect(),
         shell: person.shell,
     })
@@ -167,6 +173,15 @@ pub(crate) async fn change_password(State(app): State<AppState>, person: Person,
         }
         Err(fault) => Err(fault),
     }
+}
+
+/// Whether one gets messages by mail, too.
+pub(crate) async fn choose_mail(State(app): State<AppState>, person: Person, form: Form<Vec<(String, String)>>) -> ApiResult<Response> {
+    let wants = Filled::of(form.fields).is_on("notices", NoticesByMail::On.word());
+    let choice = if wants { NoticesByMail::On } else { NoticesByMail::Off };
+    let Person { principal, ctx, .. } = person;
+    app.write(async move |tx| accounts::set_notices_by_mail(tx, &ctx, principal.account, principal.user, choice).await).await?;
+    Ok(go_to_done("/account", "saved").into_response())
 }
 
 pub(crate) async fn end_session(State(app): State<AppState>, person: Person, Segment(id): Segment<SessionId>) -> ApiResult<Response> {

@@ -5,6 +5,8 @@ mod members;
 mod notices;
 mod tokens;
 
+pub(super) use notices::told_and_target;
+
 use axum::Router;
 use axum::routing::{get, post};
 
@@ -14,6 +16,7 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new()
         .route("/account", get(me::me).post(me::save))
         .route("/account/password", post(me::change_password))
+        .route("/account/mail", post(me::choose_mail))
         .route("/account/sessions/{id}/end", post(me::end_session))
         .route("/account/notices", get(notices::inbox))
         .route("/account/notices/read", post(notices::read_all))

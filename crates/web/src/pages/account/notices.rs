@@ -62,6 +62,12 @@ pub(crate) fn told(notice: &Notice, words: &Words) -> (String, String) {
     (texts::part(words.locale, &format!("page-notice-{key}"), &[]), texts::part(words.locale, &format!("page-notice-{key}-text"), &values))
 }
 
+/// What a message says, and the path it leads to.
+pub(crate) fn told_and_target(notice: &Notice, words: &Words) -> (String, String, String) {
+    let (title, text) = told(notice, words);
+    (title, text, target(notice))
+}
+
 /// The sum that a message is about.
 fn amount(args: &Value, words: &Words) -> String {
     let whole = |minor: &str| args[minor].as_i64().zip(serde_json::from_value::<Currency>(args["currency"].clone()).ok());

@@ -5,6 +5,7 @@ mod accounts;
 mod calls;
 mod desk;
 mod ledger;
+pub(super) mod mail;
 mod orders;
 mod products;
 mod sellers;
@@ -60,6 +61,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/operator/ledger", get(ledger::ledger))
         .route("/operator/jobs", get(system::jobs))
         .route("/operator/jobs/retry", post(system::retry))
+        .route("/operator/mail", get(mail::mails))
+        .route("/operator/mail/{id}", get(mail::one))
         .route("/operator/audit", get(system::audit))
         .route("/operator/settings", get(settings::settings))
         .route("/operator/settings/{key}", get(settings::setting).post(settings::set))

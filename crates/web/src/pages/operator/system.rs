@@ -139,6 +139,9 @@ const ACTIONS: &[&str] = &[
     "accounts.role_added",
     "accounts.password_changed",
     "accounts.password_reset",
+    "accounts.password_reset_asked",
+    "accounts.password_reset_by_mail",
+    "accounts.notices_by_mail",
     "accounts.signed_out",
     "accounts.session_ended",
     "accounts.token_created",
@@ -434,7 +437,13 @@ mod tests {
             rest.is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
         };
         // Jobs are named in the same way.
-        let jobs = [market::catalog::RETIRED_JOB, market::settlement::MONTH_JOB, market::settlement::SELLER_JOB, market::ledger::HEAD_JOB];
+        let jobs = [
+            market::catalog::RETIRED_JOB,
+            market::settlement::MONTH_JOB,
+            market::settlement::SELLER_JOB,
+            market::ledger::HEAD_JOB,
+            market::mail::SEND_JOB,
+        ];
         let found: std::collections::BTreeSet<&str> =
             market.split('"').filter(is_action).filter(|action| !jobs.contains(action) || ACTIONS.contains(action)).collect();
         assert!(found.len() > 30, "{found:?}");
