@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 15] = [
+const DOMAINS: [&str; 16] = [
     "audit",
     "notices",
     "ledger",
@@ -26,6 +26,7 @@ const DOMAINS: [&str; 15] = [
     "delivery",
     "lifecycle",
     "views",
+    "exports",
 ];
 
 /// Tables of the database seam, whose SQL stands there.

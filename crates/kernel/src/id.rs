@@ -198,6 +198,8 @@ ids! {
     TransactionId "ltx",
     /// A seller's statement of one settlement period.
     StatementId "stm",
+    /// A list that somebody asked for as a file.
+    ExportId "exp",
     /// One incoming request or one run of a job; what a user quotes to support.
     RequestId "req",
 }

@@ -19,7 +19,7 @@ pub use code::{Class, Code, Refusal};
 pub use ctx::{Actor, Ctx};
 pub use entropy::Entropy;
 pub use id::{
-    AccessKeyId, AccountId, AddressId, AuditId, DeliveryId, DepositId, EditionId, IdError, ListingId, NoticeId, PriceId, ProductId,
+    AccessKeyId, AccountId, AddressId, AuditId, DeliveryId, DepositId, EditionId, ExportId, IdError, ListingId, NoticeId, PriceId, ProductId,
     RequestId, SellerKeyId, SessionId, SettlementItemId, SkuId, StatementId, SubscriptionId, TokenId, TransactionId, UserId,
 };
 pub use locale::Locale;

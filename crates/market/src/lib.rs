@@ -1,5 +1,5 @@
 //! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
-//! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
+//! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `exports`, `runner`.
 //!
 //! A domain calls another only through its `mod.rs`, handing on the same [`db::Tx`]. Each use case is a function that takes the transaction,
 //! the [`kernel::Ctx`] and its input; who may call it is decided by the doors (`web`, the command line), whom it concerns is decided here.
@@ -14,6 +14,7 @@ pub mod catalog;
 mod clock;
 pub mod delivery;
 pub mod edition;
+pub mod exports;
 pub mod idempotency;
 pub mod ledger;
 pub mod lifecycle;

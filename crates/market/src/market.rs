@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     9 "0009_settlement",
     10 "0010_signed_heads",
     11 "0011_upkeep",
+    15 "0015_exports",
 ];
 
 kernel::words! {
