@@ -4,6 +4,7 @@
 mod accounts;
 mod books;
 mod catalog;
+mod exports;
 mod heads;
 mod journeys;
 mod ledger;
