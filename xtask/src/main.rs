@@ -4,6 +4,7 @@
 //! - `test` installs what the tests need, checks the sources and runs every test on SQLite and again on PostgreSQL
 //!   ([`test`]).
 //! - `assets` makes what browsers load ([`assets`]); the commands that build the program do it by themselves.
+//! - `pictures` shows every page ([`pictures`]).
 //! - `fuzz` looks for bytes that break a parser ([`fuzz`]).
 //! - `survive` kills a market under load again and again ([`survive`]).
 //! - `postgres` runs one command beside a throw-away PostgreSQL ([`postgres`]).
@@ -16,10 +17,12 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a developer's command talks to its terminal")]
 
 mod assets;
+mod browser;
 mod debian;
 mod demo;
 mod dependencies;
 mod fuzz;
+mod pictures;
 mod planted;
 mod postgres;
 mod process;
@@ -58,6 +61,10 @@ commands of this repository
   cargo xtask assets
       make the script and the icons that browsers load from the npm packages of the lockfile (installs Node.js where
       it is missing); demo and test do it by themselves
+
+  cargo xtask pictures [visitor] [buyer] [seller] [operator]
+      take a picture of every page of a demo market into <target>/pictures: both languages, narrow and wide,
+      light and dark
 
   cargo xtask fuzz [--seconds 60] [TARGET…]
       look for bytes that break a property of a parser of the wire protocols, so long for each of them;
@@ -108,7 +115,7 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
     }
     let command = args.remove(0);
     let packages = match command.as_str() {
-        "test" => Some(Packages::Tests),
+        "test" | "pictures" => Some(Packages::Tests),
         "assets" | "demo" | "survive" | "simulate" | "planted" => Some(Packages::Pages),
         _ => None,
     };
@@ -123,6 +130,7 @@ fn dispatch(processes: &Processes) -> Result<ExitCode> {
         "survive" => survive::run(processes, args),
         "postgres" => postgres::run(processes, args),
         "simulate" => simulate::run(processes, args),
+        "pictures" => pictures::run(processes, &args),
         "planted" => planted::run(processes, &args),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

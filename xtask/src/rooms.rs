@@ -12,6 +12,7 @@ use anyhow::{Context, Result, bail};
 /// The domains of `market` from bottom to top: one may name those before it.
 const DOMAINS: [&str; 16] = [
     "audit",
+    "site",
     "notices",
     "ledger",
     "accounts",
@@ -24,6 +25,7 @@ const DOMAINS: [&str; 16] = [
     "orders",
     "refunds",
     "delivery",
+    "debugging",
     "lifecycle",
     "views",
     "exports",

@@ -13,7 +13,7 @@ use crate::postgres::{Durability, Installation, Server};
 use crate::process::Processes;
 use crate::report::Report;
 use crate::workspace::Workspace;
-use crate::{debian, dependencies, python, rooms, walls};
+use crate::{browser, debian, dependencies, python, rooms, walls};
 
 /// Tells a test which engine to run on: `sqlite` or `postgres`.
 pub(crate) const ENGINE: &str = "YUNSHI_TEST_ENGINE";
@@ -24,8 +24,8 @@ pub(crate) const DATABASE_URL: &str = "YUNSHI_TEST_DATABASE_URL";
 /// Tells a test a Python that has the seller SDK and beancount.
 const PYTHON: &str = "YUNSHI_TEST_PYTHON";
 
-/// nextest's words for the database crate and everything above it.
-const REACHES_DATABASE: &str = "rdeps(yunshi-db)";
+/// nextest's words for the database crate and everything above it; the journeys in a browser go through a demo, which has a file of its own.
+const REACHES_DATABASE: &str = "rdeps(yunshi-db) - binary(browser)";
 
 /// What to do, from the command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -94,6 +94,7 @@ fn run_steps(processes: &Processes, workspace: &Workspace, plan: &Plan, report: 
 /// What the tests find on the machine.
 struct Environment {
     python: std::path::PathBuf,
+    chromium: std::path::PathBuf,
     postgres: Option<Installation>,
 }
 
@@ -111,14 +112,15 @@ impl Environment {
             }
         }
         let python = python::ensure(processes, workspace)?;
+        let chromium = browser::ensure(processes)?;
         if plan.checks == Checks::All {
             dependencies::ensure(processes, workspace)?;
         }
-        Ok(Self { python, postgres })
+        Ok(Self { python, chromium, postgres })
     }
 
     fn tell<'a>(&self, tests: &'a mut Command) -> &'a mut Command {
-        tests.env(PYTHON, &self.python)
+        tests.env(PYTHON, &self.python).env(browser::CHROMIUM, &self.chromium)
     }
 }
 

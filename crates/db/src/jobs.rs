@@ -238,6 +238,15 @@ pub async fn retry(tx: &mut Tx, kind: &str, subject: &str, now: i64) -> Result<b
     Ok(tx.execute(statement, &[&now, &kind, &subject]).await? == 1)
 }
 
+/// When a job is due; none when there is no such job.
+///
+/// # Errors
+/// Those of the database.
+pub async fn due_at(tx: &mut Tx, kind: &str, subject: &dyn ToScalar) -> Result<Option<i64>> {
+    let statement = sql!("SELECT due_at FROM jobs WHERE kind = $1 AND subject = $2");
+    Ok(tx.find::<(i64,)>(statement, &[&kind, subject]).await?.map(|(due_at,)| due_at))
+}
+
 /// When the earliest job is due that waits for no operator, market ms UTC.
 ///
 /// # Errors
@@ -257,6 +266,30 @@ pub async fn list(tx: &mut Tx, after: (&str, &str), limit: i64) -> Result<Vec<Jo
          WHERE (kind, subject) > ($1, $2) ORDER BY kind, subject LIMIT $3"
     );
     tx.all(statement, &[&after.0, &after.1, &limit]).await
+}
+
+/// How many jobs wait for the operator, at most `max`, and since when the first does, market ms UTC.
+///
+/// # Errors
+/// Those of the database.
+pub async fn stuck(tx: &mut Tx, max: i64) -> Result<(i64, Option<i64>)> {
+    let statement = sql!(
+        "SELECT CAST(COUNT(*) AS BIGINT), MIN(q.stuck_at) FROM
+           (SELECT stuck_at FROM jobs WHERE stuck_at IS NOT NULL ORDER BY stuck_at LIMIT $1) AS q"
+    );
+    tx.one(statement, &[&max]).await
+}
+
+/// The jobs that wait for the operator, those that have waited longest first, at most `limit`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list_stuck(tx: &mut Tx, limit: i64) -> Result<Vec<JobReport>> {
+    let statement = sql!(
+        "SELECT kind, subject, lane, due_at, tries, lease_until, last_error, stuck_at FROM jobs
+         WHERE stuck_at IS NOT NULL ORDER BY stuck_at, kind, subject LIMIT $1"
+    );
+    tx.all(statement, &[&limit]).await
 }
 
 /// How many jobs wait, and how many of them for the operator.

@@ -323,6 +323,16 @@ impl WorkingDays {
         Ok(Self { holidays: dates(holidays)?, worked_weekends: dates(worked_weekends)? })
     }
 
+    /// The days of the week that are not worked, ascending, such as `2026-10-01`.
+    pub fn holidays(&self) -> impl Iterator<Item = String> {
+        self.holidays.iter().map(ToString::to_string)
+    }
+
+    /// The days of weekends that are worked, ascending.
+    pub fn worked_weekends(&self) -> impl Iterator<Item = String> {
+        self.worked_weekends.iter().map(ToString::to_string)
+    }
+
     fn worked(&self, date: Date) -> bool {
         let weekend = matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday);
         self.worked_weekends.contains(&date) || (!weekend && !self.holidays.contains(&date))

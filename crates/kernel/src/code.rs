@@ -199,6 +199,11 @@ codes! {
     // ---- delivery ----
     /// The call is not in a state for this. `state`.
     DeliveryState "delivery-state" Conflict,
+    // ---- debugging ----
+    /// Only a try that passed can be kept as a test case.
+    DebugNotPassed "debug-not-passed" Conflict,
+    /// The production address has another test case of this name.
+    CaseNameTaken "case-name-taken" Conflict,
     // ---- settlement ----
     /// The statement is not in a state for this. `state`.
     StatementState "statement-state" Conflict,

@@ -194,6 +194,10 @@ ids! {
     SubscriptionId "sub",
     /// One thing that must become true at a seller's server.
     DeliveryId "dlv",
+    /// A request that a seller sent to their own server for debugging.
+    DebugTryId "try",
+    /// A request of that kind that passed, kept under a name.
+    DebugCaseId "cas",
     /// A ledger transaction.
     TransactionId "ltx",
     /// A seller's statement of one settlement period.

@@ -19,8 +19,9 @@ pub use code::{Class, Code, Refusal};
 pub use ctx::{Actor, Ctx};
 pub use entropy::Entropy;
 pub use id::{
-    AccessKeyId, AccountId, AddressId, AuditId, DeliveryId, DepositId, EditionId, ExportId, IdError, ListingId, NoticeId, PriceId, ProductId,
-    RequestId, SellerKeyId, SessionId, SettlementItemId, SkuId, StatementId, SubscriptionId, TokenId, TransactionId, UserId,
+    AccessKeyId, AccountId, AddressId, AuditId, DebugCaseId, DebugTryId, DeliveryId, DepositId, EditionId, ExportId, IdError, ListingId,
+    NoticeId, PriceId, ProductId, RequestId, SellerKeyId, SessionId, SettlementItemId, SkuId, StatementId, SubscriptionId, TokenId,
+    TransactionId, UserId,
 };
 pub use locale::Locale;
 pub use money::{Currency, MONEY_MAX_MINOR, Money, Rate};

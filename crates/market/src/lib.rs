@@ -1,5 +1,9 @@
 //! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
 //! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `exports`, `runner`.
+//! The business: one folder a domain, bottom to top: `audit`, `site`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
+//! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
+//! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
+//! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `debugging`, `lifecycle` · `views`, `runner`.
 //!
 //! A domain calls another only through its `mod.rs`, handing on the same [`db::Tx`]. Each use case is a function that takes the transaction,
 //! the [`kernel::Ctx`] and its input; who may call it is decided by the doors (`web`, the command line), whom it concerns is decided here.
@@ -12,6 +16,7 @@ pub mod audit;
 pub mod calls;
 pub mod catalog;
 mod clock;
+pub mod debugging;
 pub mod delivery;
 pub mod edition;
 pub mod exports;
@@ -30,6 +35,7 @@ pub mod refunds;
 pub mod runner;
 pub mod sellers;
 pub mod settlement;
+pub mod site;
 pub mod subscriptions;
 pub mod vault;
 pub mod views;

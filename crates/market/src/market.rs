@@ -1,7 +1,7 @@
 //! A running market: the database, the clock, the numbers, the vault, and randomness.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use db::{Db, Migration, Result, Tx, sql};
 use kernel::{Actor, Ctx, Entropy, Locale, RequestId};
@@ -9,9 +9,12 @@ use sha2::{Digest, Sha256};
 
 use crate::clock::Clock;
 use crate::edition::Edition;
-use crate::ledger;
 use crate::machine::MachineTime;
 use crate::vault::Vault;
+use crate::{ledger, site};
+
+/// How often a process looks whether somebody set a number of the business, ms of the machine's time: so old is what it goes by at most. `[ours]`
+const NUMBERS_LOOK_MS: i64 = 1_000;
 
 macro_rules! migrations {
     ($($version:literal $name:literal),+ $(,)?) => {
@@ -32,6 +35,8 @@ pub const MIGRATIONS: &[Migration] = migrations![
     9 "0009_settlement",
     10 "0010_signed_heads",
     11 "0011_upkeep",
+    13 "0013_debugging",
+    14 "0014_console",
     15 "0015_exports",
 ];
 
@@ -52,7 +57,7 @@ pub struct Setup {
     pub db: Db,
     /// The kind of market; must be that of the database.
     pub mode: Mode,
-    /// The numbers of the business.
+    /// The numbers of the business as they are configured. What the operator set while the market ran goes before them.
     pub edition: Edition,
     /// The master key of the vault.
     pub master_key: [u8; 32],
@@ -67,12 +72,52 @@ struct Inner {
     db: Db,
     clock: Clock,
     machine: MachineTime,
-    edition: Edition,
+    numbers: Numbers,
     vault: Vault,
     entropy: Entropy,
     /// Numbers the acts of this process, so that what they make in one millisecond sorts in their order.
     turn: AtomicU64,
     outbound: outbound::Client,
+}
+
+/// The numbers of the business in one process. An edition that was given out stays as it is for as long as the process runs, so that a use
+/// case decides by one from its beginning to its end; there are few, for each is a change that a person made.
+#[derive(Debug)]
+struct Numbers {
+    configured: Edition,
+    editions: boxcar::Vec<Edition>,
+    /// Which of them holds.
+    current: AtomicUsize,
+    /// When somebody looked last, machine ms.
+    looked_at: AtomicI64,
+    /// The version of the last change that was seen; one looks at a time.
+    seen: tokio::sync::Mutex<i64>,
+}
+
+impl Numbers {
+    fn new(configured: Edition) -> Self {
+        let editions = boxcar::Vec::new();
+        let current = AtomicUsize::new(editions.push(configured.clone()));
+        Self { configured, editions, current, looked_at: AtomicI64::new(i64::MIN), seen: tokio::sync::Mutex::new(0) }
+    }
+
+    fn edition(&self) -> &Edition {
+        self.editions.get(self.current.load(Ordering::Acquire)).unwrap_or(&self.configured)
+    }
+
+    async fn look(&self, db: &Db) -> Result<()> {
+        let mut seen = self.seen.lock().await;
+        let known = *seen;
+        let newer = db.read(async move |tx| if site::version(tx).await? == known { Ok(None) } else { site::snapshot(tx).await.map(Some) });
+        if let Some(snapshot) = newer.await? {
+            let edition = snapshot.over(&self.configured);
+            if edition != *self.edition() {
+                self.current.store(self.editions.push(edition), Ordering::Release);
+            }
+            *seen = snapshot.version;
+        }
+        Ok(())
+    }
 }
 
 /// A running market. Cheap to clone.
@@ -116,7 +161,9 @@ impl Market {
         let Setup { db, edition, entropy, outbound, .. } = setup;
         // A later start goes on after an earlier one: there are fewer acts than one in a millisecond of the machine's time, on average.
         let turn = AtomicU64::new(u64::try_from(wall).unwrap_or(0));
-        Ok(Self(Arc::new(Inner { db, clock, machine, edition, vault, entropy, turn, outbound })))
+        let numbers = Numbers::new(edition);
+        numbers.look(&db).await?;
+        Ok(Self(Arc::new(Inner { db, clock, machine, numbers, vault, entropy, turn, outbound })))
     }
 
     /// The database.
@@ -137,10 +184,37 @@ impl Market {
         &self.0.machine
     }
 
-    /// The numbers of the business.
+    /// The numbers of the business, as they were last seen: what the operator set goes before what is configured.
     #[must_use]
     pub fn edition(&self) -> &Edition {
-        &self.0.edition
+        self.0.numbers.edition()
+    }
+
+    /// The numbers of the business as they are configured.
+    #[must_use]
+    pub fn configured(&self) -> &Edition {
+        &self.0.numbers.configured
+    }
+
+    /// Looks at once whether a number of the business was set: whoever set one goes by it from then on.
+    ///
+    /// # Errors
+    /// Those of the database.
+    pub async fn look_at_numbers(&self) -> Result<()> {
+        self.0.numbers.look(&self.0.db).await
+    }
+
+    /// The same when nobody has looked for a while. That the database does not answer is for the act to meet that needs it.
+    pub(crate) async fn look_now_and_then(&self, wall: i64) {
+        let numbers = &self.0.numbers;
+        let last = numbers.looked_at.load(Ordering::Relaxed);
+        let due = wall.saturating_sub(last) >= NUMBERS_LOOK_MS;
+        if !due || numbers.looked_at.compare_exchange(last, wall, Ordering::Relaxed, Ordering::Relaxed).is_err() {
+            return;
+        }
+        if let Err(error) = self.look_at_numbers().await {
+            tracing::warn!(%error, "whether a number of the business was set could not be seen; the last ones seen go on to hold");
+        }
     }
 
     /// Where secrets are sealed.
@@ -167,6 +241,7 @@ impl Market {
     /// Those of the database: a sandbox's clock stands there.
     pub async fn ctx(&self, actor: Actor, locale: Locale) -> Result<Ctx> {
         let wall = self.0.machine.now();
+        self.look_now_and_then(wall).await;
         let now = self.0.clock.now(&self.0.db, wall).await?;
         Ok(self.ctx_at(now, actor, locale))
     }

@@ -131,6 +131,7 @@ async fn round(
     seal_rest: &mut u32,
 ) -> Result<bool> {
     let now = market.machine().now();
+    market.look_now_and_then(now).await;
     let sealed = seal_if_possible(market, now, seal_rest).await;
     if next_due(market).await?.is_none_or(|due| due > now) {
         return Ok(sealed >= SEAL_ROUND.unsigned_abs());

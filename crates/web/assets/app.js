@@ -44,10 +44,9 @@ document.addEventListener("click", async (event) => {
 });
 for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 
-// What changes while somebody looks: the server says that it did, and the part is read anew, keeping what has the focus.
+// What changes while somebody looks: the server says that it did, and the page is read anew, keeping what has the focus.
 for (const part of document.querySelectorAll("[data-live]")) {
   const source = new EventSource(part.dataset.live);
-  source.addEventListener("changed", () =>
-    htmx.ajax("GET", location.href, { target: `#${part.id}`, select: `#${part.id}`, swap: "outerMorph" }));
+  source.addEventListener("changed", () => htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "outerMorph" }));
   source.addEventListener("ended", () => source.close());
 }

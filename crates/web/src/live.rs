@@ -1,7 +1,7 @@
 //! What changes while somebody looks at it: server-sent events (WHATWG HTML §9.2) that say that something did, never what. The page reads
 //! itself anew, so there is one way to say a thing, and nothing leaks here.
 //!
-//! `changed` comes when the thing is another than before, `ended` when it will change no more. What is watched is read again and again, for any
+//! `changed` comes when the thing is another than before, `ended` when it will change no more (browsers drop an event without data, so each has some). What is watched is read again and again, for any
 //! process may have changed it.
 //!
 //! Invariant: whoever may not read a thing may not watch it either.
@@ -83,13 +83,20 @@ where
         last: Look,
         until: Instant,
         closing: Option<Closing>,
+        /// Whether the reader was told to read it once: it may have changed between the page and the watch.
+        is_begun: bool,
         is_said: bool,
         _place: Place,
     }
-    let watch = Watch { app, look, last: first, until: Instant::now() + WATCH_MAX, closing, is_said: false, _place: place };
+    let watch =
+        Watch { app, look, last: first, until: Instant::now() + WATCH_MAX, closing, is_begun: false, is_said: false, _place: place };
     let events = futures_util::stream::unfold(watch, async |mut watch| {
         if watch.is_said {
             return None;
+        }
+        if !watch.is_begun {
+            watch.is_begun = true;
+            return Some((Ok(Event::default().event("changed").data("again")), watch));
         }
         while !watch.last.is_over && Instant::now() < watch.until {
             let closed = async {
@@ -106,12 +113,12 @@ where
             let Ok(now) = watch.app.read(watch.look.clone()).await else { continue };
             if now != watch.last {
                 watch.last = now;
-                return Some((Ok(Event::default().event("changed").data("")), watch));
+                return Some((Ok(Event::default().event("changed").data("again")), watch));
             }
         }
         watch.is_said = true;
         let over = if watch.last.is_over { "ended" } else { "pause" };
-        Some((Ok(Event::default().event(over).data("")), watch))
+        Some((Ok(Event::default().event(over).data("again")), watch))
     });
     let events: std::pin::Pin<Box<dyn Stream<Item = Result<Event, Infallible>> + Send>> = Box::pin(events);
     Ok(Sse::new(events).keep_alive(KeepAlive::default()))

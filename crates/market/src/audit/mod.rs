@@ -114,6 +114,80 @@ pub async fn timeline(tx: &mut Tx, thread: &dyn kernel::ToScalar, page: &PageReq
     Ok(page.cut(rows, |entry: &AuditEntry| entry.id.to_string()))
 }
 
+/// What is looked for in the audit; what is left out is not asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Acts for this account.
+    pub account: Option<AccountId>,
+    /// Acts on this thing: an id, a number, a word of the program.
+    pub thing: Option<String>,
+    /// Acts of this name, such as `accounts.signed_in`. Without an account or a thing, only of those that stand in no thread: orders and
+    /// subscriptions are looked for by their thread.
+    pub action: Option<String>,
+    /// From this moment on, market ms UTC.
+    pub from: Option<i64>,
+    /// Before this moment, market ms UTC.
+    pub until: Option<i64>,
+}
+
+/// What fits, newest first.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(tx: &mut Tx, search: &Search, page: &PageRequest) -> Result<Page<AuditEntry>> {
+    let id_at = |at: i64| AuditId::first_at(at).to_string();
+    let from = search.from.map(id_at).unwrap_or_default();
+    let until = search.until.map(id_at);
+    let before = until.as_deref().filter(|until| page.before() > *until).unwrap_or_else(|| page.before());
+    let fetch = page.fetch();
+    let Search { account, thing, action, .. } = search;
+    let rows = match (thing, account, action) {
+        (Some(thing), ..) => {
+            let in_thread = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE thread = $1 AND id >= $2 AND id < $3 AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+                   AND (CAST($5 AS TEXT) IS NULL OR account_id = $5)
+                 ORDER BY id DESC LIMIT $6"
+            );
+            let alone = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE subject = $1 AND thread IS NULL AND id >= $2 AND id < $3 AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+                   AND (CAST($5 AS TEXT) IS NULL OR account_id = $5)
+                 ORDER BY id DESC LIMIT $6"
+            );
+            let params: [&dyn kernel::ToScalar; 6] = [thing, &from, &before, action, account, &fetch];
+            let mut rows: Vec<AuditEntry> = tx.all(in_thread, &params).await?;
+            rows.extend(tx.all::<AuditEntry>(alone, &params).await?);
+            rows.sort_by_key(|entry| std::cmp::Reverse(entry.id));
+            rows.truncate(usize::try_from(fetch).unwrap_or(0));
+            rows
+        }
+        (None, Some(account), action) => {
+            let statement = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE account_id = $1 AND id >= $2 AND id < $3 AND (CAST($4 AS TEXT) IS NULL OR action = $4)
+                 ORDER BY id DESC LIMIT $5"
+            );
+            tx.all(statement, &[account, &from, &before, action, &fetch]).await?
+        }
+        (None, None, Some(action)) => {
+            let statement = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE action = $1 AND thread IS NULL AND id >= $2 AND id < $3 ORDER BY id DESC LIMIT $4"
+            );
+            tx.all(statement, &[action, &from, &before, &fetch]).await?
+        }
+        (None, None, None) => {
+            let statement = sql!(
+                "SELECT id, at, actor, account_id, action, subject, thread, detail, request_id FROM audit
+                 WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3"
+            );
+            tx.all(statement, &[&from, &before, &fetch]).await?
+        }
+    };
+    Ok(page.cut(rows, |entry: &AuditEntry| entry.id.to_string()))
+}
+
 /// Everything, newest first; only of `account` when one is given.
 ///
 /// # Errors

@@ -164,6 +164,11 @@ pub(super) async fn list(
             ));
             tx.all(statement, &[&seller, &before, &state, &fetch]).await
         }
+        (None, None) if state == Some(CallState::GaveUp) => {
+            let statement =
+                sql!(concat!("SELECT ", columns!(), " FROM deliveries WHERE state = 'gave_up' AND id < $1 ORDER BY id DESC LIMIT $2"));
+            tx.all(statement, &[&before, &fetch]).await
+        }
         (None, None) => {
             let statement = sql!(concat!(
                 "SELECT ",

@@ -41,7 +41,7 @@ pub use state::{
 };
 pub use views::{
     EditionView, LastListing, PriceFrom, PriceView, ProductCard, ProductSummary, ProductView, QUERY_MAX, Review, ReviewItem, SellerProduct,
-    SkuView, SubmissionKind, get_of_seller, list_all, list_flagged, list_of_seller, list_on_sale, review, review_queue, view,
+    SkuView, SubmissionKind, get_any, get_of_seller, list_all, list_flagged, list_of_seller, list_on_sale, review, review_queue, view,
 };
 
 use content::invalid;

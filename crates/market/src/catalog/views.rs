@@ -379,6 +379,20 @@ pub async fn list_flagged(tx: &mut Tx, page: &PageRequest) -> Result<Page<Produc
 /// [`Code::NotFound`] when `seller` has no such product.
 pub async fn get_of_seller(tx: &mut Tx, seller: AccountId, id: ProductId) -> Result<SellerProduct> {
     let product = store::product(tx, id, Some(seller)).await?.ok_or_else(not_found)?;
+    with_everything(tx, product).await
+}
+
+/// A product as its seller sees it, for the operator.
+///
+/// # Errors
+/// [`Code::NotFound`].
+pub async fn get_any(tx: &mut Tx, id: ProductId) -> Result<SellerProduct> {
+    let product = store::product(tx, id, None).await?.ok_or_else(not_found)?;
+    with_everything(tx, product).await
+}
+
+async fn with_everything(tx: &mut Tx, product: store::Product) -> Result<SellerProduct> {
+    let id = product.id;
     let last_listing = store::last_listing(tx, id).await?.map(|l| LastListing {
         id: l.id,
         revision: l.revision,

@@ -3,7 +3,7 @@
 use kernel::Entropy;
 use wire::koogallery_v2::{
     ACCEPT, AccessKey, CONTENT_TYPE, Failure, InstanceInfo, InstanceStatus, Mode, OrderLineRef, Outcome, Payload, ProductInfo,
-    RefreshScene, Request, mask_body, mask_url, read_answer, sign, signed_url,
+    RefreshScene, Request, Warning, mask_body, mask_url, read_answer, sign, signed_url,
 };
 
 use crate::calls::{Attempt, AttemptKind, Call, Scene};
@@ -25,8 +25,18 @@ pub(super) struct Exchange {
     answer_type: Option<String>,
     answer_body: Option<String>,
     elapsed_ms: i64,
-    /// What the seller said beside the code, and what was odd.
-    remarks: String,
+    /// What the seller said beside the code.
+    message: Option<String>,
+    /// What was odd and did not matter.
+    pub(super) warnings: Vec<Warning>,
+    /// Whether anything went out.
+    sent: Sent,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sent {
+    Yes,
+    No,
 }
 
 /// The request of a call; `business_id` and nonces are new for each attempt (spec: protocol §1.6).
@@ -73,7 +83,7 @@ pub(super) fn may_become(instance: &str, item: &Item, quantity: i64) -> Request 
 }
 
 /// A lower-case UUID of random bits, as the documentation's examples show.
-fn business_id(entropy: &Entropy) -> String {
+pub(crate) fn business_id(entropy: &Entropy) -> String {
     let hex = hex::encode(entropy.bytes::<16>());
     format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
@@ -94,8 +104,6 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
     match answer {
         Ok(response) => {
             let reading = read_answer(request.activity(), response.status, response.content_type.as_deref(), &response.body);
-            let said = reading.message.iter().map(|message| format!(" — {message}"));
-            let remarks: String = said.chain(reading.warnings.iter().map(|warning| format!("; {warning}"))).collect();
             Exchange {
                 outcome: reading.outcome,
                 wall_at,
@@ -105,7 +113,9 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
                 answer_type: response.content_type,
                 answer_body: Some(kept(&response.body)),
                 elapsed_ms: response.elapsed_ms,
-                remarks,
+                message: reading.message,
+                warnings: reading.warnings,
+                sent: Sent::Yes,
             }
         }
         Err(error) => Exchange {
@@ -117,7 +127,9 @@ pub(super) async fn run(market: &Market, target: &CallTarget, request: &Request,
             answer_type: None,
             answer_body: None,
             elapsed_ms: error.elapsed_ms,
-            remarks: String::new(),
+            message: None,
+            warnings: Vec::new(),
+            sent: Sent::Yes,
         },
     }
 }
@@ -156,8 +168,19 @@ impl Exchange {
             answer_type: None,
             answer_body: None,
             elapsed_ms: 0,
-            remarks: "; the request was not sent".to_owned(),
+            message: None,
+            warnings: Vec::new(),
+            sent: Sent::No,
         }
+    }
+
+    /// What the seller said beside the code, and what was odd, after the meaning of the answer.
+    fn remarks(&self) -> String {
+        if self.sent == Sent::No {
+            return "; the request was not sent".to_owned();
+        }
+        let said = self.message.iter().map(|message| format!(" — {message}"));
+        said.chain(self.warnings.iter().map(|warning| format!("; {warning}"))).collect()
     }
 
     /// Whether the server itself failed, rather than said no: counts for the breaker.
@@ -195,7 +218,7 @@ impl Exchange {
             answer_body: self.answer_body.clone(),
             elapsed_ms: self.elapsed_ms,
             verdict: verdict.to_owned(),
-            detail: without_nul(&format!("{meaning}{}", self.remarks)).collect(),
+            detail: without_nul(&format!("{meaning}{}", self.remarks())).collect(),
         }
     }
 }

@@ -12,7 +12,7 @@ use db::{Result, Tx};
 use kernel::{AccountId, Actor, AddressId, Code, Ctx, DeliveryId, Locale, Month, Refusal, SubscriptionId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload, ResultCode};
+use wire::koogallery_v2::{Failure, InstanceInfo, Mode, Outcome, Payload, Request, ResultCode, Warning};
 
 use crate::calls::{self, Attempt, AttemptKind, CALL_JOB, Call, CallState, Scene};
 use crate::market::Market;
@@ -23,6 +23,8 @@ use crate::{audit, catalog, refunds, sellers};
 
 use exchange::Exchange;
 use state::Step;
+
+pub(crate) use exchange::business_id;
 
 /// The job that asks how to use an instance after it was opened; its subject is the call that opened it.
 pub const INFO_JOB: &str = "delivery.info";
@@ -507,6 +509,37 @@ pub async fn replay(market: &Market, ctx: &Ctx, seller: AccountId, id: DeliveryI
             Ok(Attempt { n: call.attempts, ..attempt })
         })
         .await
+}
+
+/// When a call that is still to be done is given up at the latest, market ms UTC: after its first attempt. None before that.
+#[must_use]
+pub fn gives_up_at(call: &Call) -> Option<i64> {
+    let plan = wire::koogallery_v2::schedule(state::activity(call.scene));
+    let within_ms = match call.state {
+        CallState::Waiting => plan.give_up_after_ms(),
+        CallState::Polling => plan.poll_window_ms,
+        CallState::Queued | CallState::Done | CallState::GaveUp | CallState::Withdrawn => return None,
+    };
+    call.started_at.map(|first| first + within_ms)
+}
+
+/// A request that was tried out, and what came of it.
+#[derive(Clone, Debug)]
+pub(crate) struct TriedOut {
+    /// What it would mean for the business.
+    pub(crate) outcome: Outcome,
+    /// What was odd in the answer.
+    pub(crate) warnings: Vec<Warning>,
+    /// The request and the answer, secrets masked.
+    pub(crate) attempt: Attempt,
+}
+
+/// Sends a request to a seller's server for debugging at market time `now`, marked `testFlag=1` (spec: protocol §1.13). Nothing is kept, and
+/// no breaker hears of it: what follows is the caller's part.
+pub(crate) async fn try_out(market: &Market, target: &sellers::CallTarget, request: &Request, now: i64) -> TriedOut {
+    let exchange = exchange::run(market, target, request, Mode::Debugging).await;
+    let attempt = exchange.attempt(AttemptKind::Replay, now, &exchange.outcome);
+    TriedOut { outcome: exchange.outcome, warnings: exchange.warnings, attempt }
 }
 
 /// The kinds of job this domain carries out.

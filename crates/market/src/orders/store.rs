@@ -215,6 +215,12 @@ macro_rules! page_of {
     (seller) => {
         " FROM orders WHERE seller_id = $1 AND number < $2 AND (CAST($3 AS TEXT) IS NULL OR state = $3) ORDER BY number DESC LIMIT $4"
     };
+    (to_review) => {
+        " FROM orders WHERE state = 'pending_review' AND number < $1 ORDER BY number DESC LIMIT $2"
+    };
+    (failed) => {
+        " FROM orders WHERE state = 'failed' AND number < $1 ORDER BY number DESC LIMIT $2"
+    };
     (everybody) => {
         " FROM orders WHERE number < $1 AND (CAST($2 AS TEXT) IS NULL OR state = $2) ORDER BY number DESC LIMIT $3"
     };
@@ -241,6 +247,9 @@ pub(super) async fn list(tx: &mut Tx, whose: Whose, state: Option<OrderState>, p
     let (orders, lines) = match &whose {
         Whose::Buyer(buyer) => of_page(tx, statements_of!(buyer), &[buyer, &before, &state, &fetch]).await?,
         Whose::Seller(seller) => of_page(tx, statements_of!(seller), &[seller, &before, &state, &fetch]).await?,
+        // What is rare is found by an index of its own, however many orders have come since.
+        Whose::Everybody if state == Some(OrderState::PendingReview) => of_page(tx, statements_of!(to_review), &[&before, &fetch]).await?,
+        Whose::Everybody if state == Some(OrderState::Failed) => of_page(tx, statements_of!(failed), &[&before, &fetch]).await?,
         Whose::Everybody => of_page(tx, statements_of!(everybody), &[&before, &state, &fetch]).await?,
     };
     let mut by_order: HashMap<String, Vec<OrderLine>> = HashMap::new();

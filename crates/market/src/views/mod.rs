@@ -5,6 +5,8 @@ pub mod counts;
 pub mod desk;
 pub mod export;
 pub mod health;
+pub mod queues;
+pub mod selling;
 
 use db::{Result, Tx, sql};
 use kernel::{AccountId, SubscriptionId};

@@ -50,6 +50,7 @@ const LARGE: &[&str] = &[
     "statements",
     "ledger_wallets",
     "deposits",
+    "debug_tries",
 ];
 
 /// Statements that walk through one of them on purpose, by how they begin.
@@ -86,9 +87,26 @@ const HOT: &[(&str, &str)] = &[
         "FROM deliveries WHERE subscription_id = $1 AND id <",
         "SEARCH deliveries USING INDEX deliveries_of_subscription (subscription_id=? AND id<?)",
     ),
+    ("FROM deliveries WHERE state = 'waiting' AND attempts > 0", "SEARCH deliveries USING INDEX deliveries_retried (seller_id=?)"),
+    (
+        "FROM deliveries WHERE state = 'gave_up' AND seller_id",
+        "SEARCH deliveries USING COVERING INDEX deliveries_gave_up (seller_id=? AND ended_at>?)",
+    ),
+    ("FROM deliveries WHERE id >= $2", "SEARCH deliveries USING INDEX deliveries_of_seller (seller_id=? AND id>?)"),
+    ("FROM orders WHERE seller_id = $2 AND number >= $3", "SEARCH orders USING INDEX orders_of_seller (seller_id=? AND number>?)"),
+    ("FROM debug_tries WHERE seller_id = $1 AND id < $2", "SEARCH debug_tries USING INDEX debug_tries_of_seller (seller_id=? AND id<?)"),
     ("FROM deliveries WHERE id < $1", "SEARCH deliveries USING PRIMARY KEY (id<?)"),
-    ("FROM audit WHERE thread = $1", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),
+    ("FROM audit WHERE thread = $1 AND id > $2", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),
     ("FROM audit WHERE thread IN", "SEARCH audit USING INDEX audit_thread (thread=? AND id>?)"),
+    ("FROM audit WHERE subject = $1 AND thread IS NULL", "SEARCH audit USING INDEX audit_subject (subject=? AND id>? AND id<?)"),
+    ("FROM audit WHERE action = $1 AND thread IS NULL", "SEARCH audit USING INDEX audit_action (action=? AND id>? AND id<?)"),
+    ("FROM audit WHERE thread = $1 AND id >= $2", "SEARCH audit USING INDEX audit_thread (thread=? AND id>? AND id<?)"),
+    (
+        "SELECT number FROM orders WHERE state = 'pending_review' AND number <",
+        "SEARCH orders USING COVERING INDEX orders_to_review (number<?)",
+    ),
+    ("SELECT number FROM orders WHERE state = 'failed' AND number <", "SEARCH orders USING COVERING INDEX orders_failed (number<?)"),
+    ("FROM deliveries WHERE state = 'gave_up' AND id <", "SEARCH deliveries USING INDEX deliveries_given_up (id<?)"),
     ("FROM audit WHERE account_id = $1 AND id <", "SEARCH audit USING INDEX audit_account (account_id=? AND id<?)"),
     ("FROM notices WHERE account_id = $1 AND id <", "SEARCH notices USING INDEX notices_inbox (account_id=? AND id<?)"),
     (

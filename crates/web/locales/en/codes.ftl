@@ -170,6 +170,13 @@ statement-state = The statement's state does not allow this
 settlement-too-early = It is too early to settle this month
     .detail = It can be settled from { $earliest } on.
 
+## Debugging
+
+debug-not-passed = Only what passed can be kept as a test case
+    .detail = Put right what was found, send the request again, and save the try that passes.
+case-name-taken = There is a test case of this name already
+    .detail = The production address has a test case of this name. Choose another name, or delete the old one first.
+
 ## Rules of fields
 
 rule-length = must have { $min } to { $max } characters
@@ -195,6 +202,20 @@ rule-bank_account = must be a bank account number of letters and digits
 rule-confirm = must repeat the id of what is to be retired for good
 rule-alone = must not be sent together with the other way to say it
 rule-one-seller = must all be of one seller; place an order for each seller
+rule-descending = must go down, each number once, such as 15, 7, 3, 1
+rule-ascending = must go up: each step begins at a larger sum than the one before
+rule-date = must be dates such as 2026-10-01
+rule-reduction = must leave no reduction larger than the fee itself
+rule-same = is what holds already; choose another value
+rule-too-large = is more than the market handles
+rule-recorded = was recorded already; the same transfer is recorded once
+rule-account = names no account; check the spelling
+rule-month = must be a month that is over, such as 2026-01
+rule-number = must be a whole number
+rule-steps = must be lines such as 500000: 1
+rule-percent = must be a percentage such as 5 or 5.25
+rule-money = must be a sum such as 1234.50, with no more decimals than the currency has
+rule-compact_time = must be a UTC time of 14 digits such as 20270101000000
 
 ## Words for states
 
@@ -218,6 +239,8 @@ state-hidden = hidden
 state-retired = retired
 state-under_review = under review
 state-withdrawn = withdrawn
+state-applied = awaiting review
+state-exited = left
 state-approved = approved
 state-rejected = rejected
 state-all-editions-retired = without an edition that is sold

@@ -170,6 +170,13 @@ statement-state = 对账单当前状态不允许此操作
 settlement-too-early = 尚未到该月的结算日
     .detail = 最早可于 { $earliest } 结算。
 
+## 接口调试
+
+debug-not-passed = 只有通过的调试才能保存为用例
+    .detail = 请先修正发现的问题并重新发送，调试通过后再保存。
+case-name-taken = 已有同名的调测用例
+    .detail = 该生产地址下已有同名用例。请换一个名称，或先删除原有用例。
+
 ## 字段规则
 
 rule-length = 长度须为 { $min } 至 { $max } 个字符
@@ -195,6 +202,20 @@ rule-bank_account = 须为由字母和数字组成的银行账号
 rule-confirm = 须再次填写要永久下架的对象的 ID
 rule-alone = 不能与另一种写法同时使用
 rule-one-seller = 须属于同一商家，请按商家分别下单
+rule-descending = 须从大到小排列且不重复，例如 15, 7, 3, 1
+rule-ascending = 须从小到大排列：每一档的起点都要高于上一档
+rule-date = 须为日期，例如 2026-10-01
+rule-reduction = 不得使任何一档的减免超过费率本身
+rule-same = 与当前值相同，请填写其他值
+rule-too-large = 超出系统可处理的金额
+rule-recorded = 已登记过，同一笔转账只能登记一次
+rule-account = 没有这个账号，请核对
+rule-month = 须为已结束的月份，例如 2026-01
+rule-number = 须为整数
+rule-steps = 每行须形如 500000: 1
+rule-percent = 须为百分比，例如 5 或 5.25
+rule-money = 须为金额，例如 1234.50，小数位数不得超过币种的位数
+rule-compact_time = 须为 14 位的 UTC 时间，例如 20270101000000
 
 ## 状态
 
@@ -218,6 +239,8 @@ state-hidden = 已隐藏
 state-retired = 已下架
 state-under_review = 审核中
 state-withdrawn = 已撤回
+state-applied = 待审核
+state-exited = 已退出
 state-approved = 已通过
 state-rejected = 已驳回
 state-all-editions-retired = 所有规格均已下架

@@ -4,6 +4,7 @@ mod account;
 mod accounts;
 mod calls;
 mod catalog;
+mod debugging;
 mod ledger;
 mod operator;
 mod orders;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
         .merge(subscriptions::routes())
         .merge(sellers::routes())
         .merge(calls::routes())
+        .merge(debugging::routes())
         .merge(settlement::routes())
         .merge(ledger::routes())
         .merge(operator::routes())

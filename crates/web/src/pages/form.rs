@@ -89,6 +89,11 @@ impl Filled {
         self
     }
 
+    /// Whether something is wrong with it.
+    pub(crate) fn is_refused(&self) -> bool {
+        !self.wrong.is_empty() || !self.said.is_empty()
+    }
+
     /// What is wrong beside a field; empty when nothing is.
     pub(crate) fn wrong_at(&self, name: &str) -> &str {
         self.wrong.iter().find(|(known, _)| known == name).map_or("", |(_, said)| said)

@@ -20,7 +20,9 @@ type Item = (&'static str, &'static str, Permission);
 /// A heading's key (none for what stands first) and its pages.
 type Group = (&'static str, &'static [Item]);
 
-use Permission::{BuyerManage, BuyerPurchase, BuyerView, OperatorAdmin, OperatorView, SellerDevelop, SellerFinance, SellerView};
+use Permission::{
+    BuyerManage, BuyerPurchase, BuyerView, OperatorAdmin, OperatorFinance, OperatorView, SellerDevelop, SellerFinance, SellerView,
+};
 
 const BUYER: &[Group] = &[
     ("", &[("/buyer", "page-overview", BuyerView)]),
@@ -49,7 +51,10 @@ const SELLER: &[Group] = &[
             ("/seller/keys", "page-access-keys", SellerDevelop),
         ],
     ),
-    ("page-nav-trade", &[("/seller/orders", "page-orders", SellerView), ("/seller/subscriptions", "page-subscriptions", SellerView)]),
+    (
+        "page-nav-trade",
+        &[("/seller/orders", "page-sell-seller-orders", SellerView), ("/seller/subscriptions", "page-subscriptions", SellerView)],
+    ),
     ("page-nav-settlement", &[("/seller/sales", "page-sales", SellerFinance), ("/seller/statements", "page-statements", SellerFinance)]),
 ];
 
@@ -69,7 +74,7 @@ const OPERATOR: &[Group] = &[
             ("/operator/products", "page-products", OperatorView),
             ("/operator/sellers", "page-sellers", OperatorView),
             ("/operator/accounts", "page-accounts", OperatorView),
-            ("/operator/orders", "page-orders", OperatorView),
+            ("/operator/orders", "page-op-all-orders", OperatorView),
             ("/operator/subscriptions", "page-subscriptions", OperatorView),
             ("/operator/calls", "page-all-calls", OperatorView),
         ],
@@ -77,9 +82,9 @@ const OPERATOR: &[Group] = &[
     (
         "page-nav-money",
         &[
-            ("/operator/deposits", "page-deposits", OperatorView),
-            ("/operator/statements", "page-statements", OperatorView),
-            ("/operator/ledger", "page-ledger", OperatorView),
+            ("/operator/deposits", "page-deposits", OperatorFinance),
+            ("/operator/statements", "page-statements", OperatorFinance),
+            ("/operator/ledger", "page-ledger", OperatorFinance),
         ],
     ),
     (

@@ -39,9 +39,16 @@ pub(crate) struct Moment {
 
 /// The timeline of what the audit says.
 pub(crate) fn moments(entries: &[AuditEntry], now: i64, words: &Words) -> Vec<Moment> {
-    let note = |entry: &AuditEntry| entry.detail["reason"].as_str().unwrap_or_default().to_owned();
+    let note = |entry: &AuditEntry| reason(entry.detail["reason"].as_str().unwrap_or_default(), words);
     let said = |entry: &AuditEntry| words.s(&format!("page-did-{}", entry.action.replace('.', "-")));
     entries.iter().map(|entry| Moment { at: words.stamp(entry.at, now), what: said(entry), note: note(entry) }).collect()
+}
+
+/// Why something happened: what somebody wrote, or a word of the program in the reader's words; nothing for a word that has none.
+fn reason(said: &str, words: &Words) -> String {
+    let told = crate::texts::word(words.locale, "reason", said);
+    let is_word = !said.is_empty() && said.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'-');
+    if is_word && told == said { String::new() } else { told }
 }
 
 /// A time as people say it, with the exact one beside it.
@@ -185,6 +192,15 @@ mod tests {
         let heights: Vec<i64> = chart.bars.iter().map(|bar| bar.height).collect();
         assert_eq!((heights, chart.top.as_str(), chart.is_flat()), (vec![0, 2, CHART_HEIGHT], "1000", false));
         assert!(Chart::new(String::new(), &[], |value| value.to_string()).is_flat());
+    }
+
+    #[test]
+    fn a_reason_is_told_in_words_or_not_at_all() {
+        let words = Words::of(Locale::En);
+        assert_eq!(
+            (reason("The buyer asked for it", &words).as_str(), reason("never_heard_of", &words).as_str()),
+            ("The buyer asked for it", "")
+        );
     }
 
     #[test]

@@ -172,6 +172,14 @@ const DOORS: &[(&str, Pass)] = &[
     ("list_all_calls", AnyOf(&[P::OperatorView])),
     ("show_any_call", AnyOf(&[P::OperatorView])),
     ("restart_any_call", AnyOf(&[P::OperatorSupport])),
+    ("list_debug_tries", AnyOf(&[P::SellerDevelop])),
+    ("try_request", AnyOf(&[P::SellerDevelop])),
+    ("show_debug_try", AnyOf(&[P::SellerDevelop])),
+    ("list_debug_cases", AnyOf(&[P::SellerDevelop])),
+    ("save_debug_case", AnyOf(&[P::SellerDevelop])),
+    ("show_debug_case", AnyOf(&[P::SellerDevelop])),
+    ("delete_debug_case", AnyOf(&[P::SellerDevelop])),
+    ("run_debug_case", AnyOf(&[P::SellerDevelop])),
     ("set_clock", AnyOf(&[P::OperatorAdmin])),
     ("advance_clock", AnyOf(&[P::OperatorAdmin])),
     ("show_clock", Public),
@@ -208,10 +216,14 @@ const UNPAGED: &[(&str, &str)] = &[
     ("show_submission", ONE_PRODUCT),
     ("approve_submission", ONE_PRODUCT),
     ("reject_submission", ONE_PRODUCT),
+    ("try_request", FORTY_FINDINGS),
+    ("show_debug_try", FORTY_FINDINGS),
+    ("run_debug_case", FORTY_FINDINGS),
     ("list_ledger_keys", "a key is seldom changed"),
     ("show_instance", "an answer of a seller's server has a largest size"),
 ];
 const FIFTY_LINES: &str = "an order has fifty lines at most";
+const FORTY_FINDINGS: &str = "forty findings of an answer are kept at most";
 const ONE_PROOF: &str = "a proof is one document, of the few transactions of an order or a statement";
 const ONE_PRODUCT: &str = "a product has a largest number of editions, SKUs and prices";
 
@@ -235,6 +247,7 @@ const FILTERS: &[(&str, &[&str])] = &[
     ("list_seller_subscriptions", &["state"]),
     ("list_all_subscriptions", &["state"]),
     ("list_calls", &["state", "subscription_id"]),
+    ("list_debug_cases", &["address_id"]),
     ("show_call", &["limit", "cursor"]),
     ("show_any_call", &["limit", "cursor"]),
     ("list_all_calls", &["state", "subscription_id", "seller_id"]),

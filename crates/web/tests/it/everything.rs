@@ -128,6 +128,17 @@ async fn a_seller_keeps_house(shop: &Shop) {
     let spare = seller.posts("/seller/addresses", address("spare", &key.body["key"]["id"])).await.header("location").to_owned();
     seller.puts(&spare, &spare, address("spare", &main["key_id"])).await;
     seller.posts(&format!("{spare}/retire"), json!({})).await;
+
+    let tried = seller.posts("/seller/debug/tries", json!({ "address_id": main["id"], "scene": "create" })).await;
+    assert_eq!(tried.body["verdict"], "passed", "{:?}", tried.body);
+    seller.gets("/seller/debug/tries").await;
+    seller.gets(tried.header("location")).await;
+    let case = seller.posts("/seller/debug/cases", json!({ "try_id": tried.body["id"], "name": "purchase" })).await;
+    let case = case.header("location").to_owned();
+    seller.gets("/seller/debug/cases").await;
+    seller.gets(&case).await;
+    seller.posts(&format!("{case}/run"), json!({})).await;
+    seller.deletes(&case).await;
     seller.posts(&format!("{}/retire", key.header("location")), json!({})).await;
 }
 

@@ -75,7 +75,7 @@ async fn a_seller_finds_why_an_order_failed_and_has_it_tried_again() {
     assert_eq!(browser.post(&format!("{path}/replay"), &[]).await.goes_to(), path);
     browser.open(&path).await.says("Replay");
     shop.server.behave(Behaviour::Sound).await;
-    assert_eq!(browser.post(&format!("{path}/restart"), &[]).await.goes_to(), path);
+    assert_eq!(browser.post(&format!("{path}/restart"), &[]).await.goes_to(), format!("{path}?done=call-restarted"));
     shop.days(0).await;
     browser.open(&path).await.says("class=\"chip ok\"");
     // A buyer has no business here.

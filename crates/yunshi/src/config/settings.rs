@@ -6,17 +6,12 @@ use std::time::Duration;
 
 use kernel::{Currency, Rate, Zone};
 use market::edition::{EditionKind, FeeStep};
+use market::site::{self, LIST_MAX};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::{Config, Given, MasterKeyText};
 
-/// Most days of any period (ours).
-const DAYS_MAX: i64 = 3_650;
-/// Most items of any list (ours): three years of holidays fit well.
-const LIST_MAX: usize = 500;
-/// A day of the month that every month has.
-const MONTH_DAY_MAX: i64 = 28;
 /// Longest time that anything may be waited for, s (ours).
 const SECONDS_MAX: i64 = 3_600;
 
@@ -70,17 +65,15 @@ fn rate(given: &Given<'_>) -> Result<Rate, String> {
     given.whole(0, Rate::WHOLE_BP).map(Rate::bp)
 }
 
-fn days(given: &Given<'_>) -> Result<i64, String> {
-    given.whole(0, DAYS_MAX)
-}
-
-fn hour(given: &Given<'_>) -> Result<i8, String> {
-    given.whole(0, 23)
+/// A number of the business within the bounds that the console knows, too.
+fn bounded<T: TryFrom<i64>>(given: &Given<'_>, key: &str) -> Result<T, String> {
+    let number = site::named(key).ok_or_else(|| format!("{key} is no number of the business"))?;
+    given.whole(number.min, number.max)
 }
 
 /// Days before an event, descending and each once.
-fn days_before(given: &Given<'_>) -> Result<Vec<i64>, String> {
-    let list = given.list(LIST_MAX, |item| days(&item))?;
+fn days_before(given: &Given<'_>, key: &str) -> Result<Vec<i64>, String> {
+    let list = given.list(LIST_MAX, |item| bounded(&item, key))?;
     if list.windows(2).all(|pair| pair[0] > pair[1]) { Ok(list) } else { Err("the days must be descending, each once".to_owned()) }
 }
 
@@ -277,17 +270,17 @@ settings! {
 
     "edition.tax_software_bp",
     "Tax inside the price of software, basis points (1300 is 13 %).",
-    |it, given| it.edition.tax_software = rate(given)?,
+    |it, given| it.edition.tax_software = bounded(given, "tax_software_bp").map(Rate::bp)?,
     |it| Some(it.edition.tax_software.bp.to_string());
 
     "edition.tax_service_bp",
     "Tax inside the price of services and inside the platform fee, basis points.",
-    |it, given| it.edition.tax_service = rate(given)?,
+    |it, given| it.edition.tax_service = bounded(given, "tax_service_bp").map(Rate::bp)?,
     |it| Some(it.edition.tax_service.bp.to_string());
 
     "edition.fee_common_bp",
     "The platform fee on common products, basis points.",
-    |it, given| it.edition.fee_common = rate(given)?,
+    |it, given| it.edition.fee_common = bounded(given, "fee_common_bp").map(Rate::bp)?,
     |it| Some(it.edition.fee_common.bp.to_string());
 
     "edition.fee_steps",
@@ -297,101 +290,101 @@ settings! {
 
     "edition.order_unpaid_days",
     "After this many days an unpaid order ends.",
-    |it, given| it.edition.order_unpaid_days = given.whole(1, DAYS_MAX)?,
+    |it, given| it.edition.order_unpaid_days = bounded(given, "order_unpaid_days")?,
     |it| Some(it.edition.order_unpaid_days.to_string());
 
     "edition.change_unpaid_minutes",
     "After this many minutes an unpaid change ends, because its price falls with the days that remain.",
-    |it, given| it.edition.change_unpaid_minutes = given.whole(1, 1_440)?,
+    |it, given| it.edition.change_unpaid_minutes = bounded(given, "change_unpaid_minutes")?,
     |it| Some(it.edition.change_unpaid_minutes.to_string());
 
     "edition.grace_days",
     "Days between the end of a subscription and its freeze.",
-    |it, given| it.edition.grace_days = days(given)?,
+    |it, given| it.edition.grace_days = bounded(given, "grace_days")?,
     |it| Some(it.edition.grace_days.to_string());
 
     "edition.renewal_change_days",
     "Days before the end from which a renewal may change the SKU or the quantity.",
-    |it, given| it.edition.renewal_change_days = days(given)?,
+    |it, given| it.edition.renewal_change_days = bounded(given, "renewal_change_days")?,
     |it| Some(it.edition.renewal_change_days.to_string());
 
     "edition.retention_days",
     "Days between the freeze and the release.",
-    |it, given| it.edition.retention_days = days(given)?,
+    |it, given| it.edition.retention_days = bounded(given, "retention_days")?,
     |it| Some(it.edition.retention_days.to_string());
 
     "edition.auto_renew_days",
     "Days before the end of the first automatic renewal.",
-    |it, given| it.edition.auto_renew_days = days(given)?,
+    |it, given| it.edition.auto_renew_days = bounded(given, "auto_renew_days")?,
     |it| Some(it.edition.auto_renew_days.to_string());
 
     "edition.auto_renew_hour",
     "Local hour of automatic renewals.",
-    |it, given| it.edition.auto_renew_hour = hour(given)?,
+    |it, given| it.edition.auto_renew_hour = bounded(given, "auto_renew_hour")?,
     |it| Some(it.edition.auto_renew_hour.to_string());
 
     "edition.reminder_days",
     "Days before the end on which the buyer is reminded, descending.",
-    |it, given| it.edition.reminder_days = days_before(given)?,
+    |it, given| it.edition.reminder_days = days_before(given, "reminder_days")?,
     |it| Some(list(&it.edition.reminder_days, ToString::to_string));
 
     "edition.reminder_hour",
     "Local hour of reminders.",
-    |it, given| it.edition.reminder_hour = hour(given)?,
+    |it, given| it.edition.reminder_hour = bounded(given, "reminder_hour")?,
     |it| Some(it.edition.reminder_hour.to_string());
 
     "edition.renewal_failure_days",
     "Days before the end on which a failed automatic renewal is reported, descending.",
-    |it, given| it.edition.renewal_failure_days = days_before(given)?,
+    |it, given| it.edition.renewal_failure_days = days_before(given, "renewal_failure_days")?,
     |it| Some(list(&it.edition.renewal_failure_days, ToString::to_string));
 
     "edition.release_notice_days",
     "Days before the release on which it is announced, descending.",
-    |it, given| it.edition.release_notice_days = days_before(given)?,
+    |it, given| it.edition.release_notice_days = days_before(given, "release_notice_days")?,
     |it| Some(list(&it.edition.release_notice_days, ToString::to_string));
 
     "edition.refund_days",
     "Days in which a purchase may be returned without a reason.",
-    |it, given| it.edition.refund_days = days(given)?,
+    |it, given| it.edition.refund_days = bounded(given, "refund_days")?,
     |it| Some(it.edition.refund_days.to_string());
 
     "edition.refund_quota",
     "Such returns of one account in a calendar year.",
-    |it, given| it.edition.refund_quota = given.whole(0, 1_000_000)?,
+    |it, given| it.edition.refund_quota = bounded(given, "refund_quota")?,
     |it| Some(it.edition.refund_quota.to_string());
 
     "edition.refund_large_minor",
     "A refund of more than this waits for the operator's approval, minor units.",
-    |it, given| it.edition.refund_large_minor = given.whole(0, kernel::MONEY_MAX_MINOR)?,
+    |it, given| it.edition.refund_large_minor = bounded(given, "refund_large_minor")?,
     |it| Some(it.edition.refund_large_minor.to_string());
 
     "edition.refund_review_hours",
     "Hours in which the operator decides about it.",
-    |it, given| it.edition.refund_review_hours = given.whole(1, 8_760)?,
+    |it, given| it.edition.refund_review_hours = bounded(given, "refund_review_hours")?,
     |it| Some(it.edition.refund_review_hours.to_string());
 
     "edition.failed_orders_max",
     "A product with more failed orders than this in a calendar month is flagged.",
-    |it, given| it.edition.failed_orders_max = given.whole(0, 1_000_000)?,
+    |it, given| it.edition.failed_orders_max = bounded(given, "failed_orders_max")?,
     |it| Some(it.edition.failed_orders_max.to_string());
 
     "edition.settle_day",
     "Day of the month on which the month before is settled; the next working day when it is none.",
-    |it, given| it.edition.settle_day = given.whole(1, MONTH_DAY_MAX)?,
+    |it, given| it.edition.settle_day = bounded(given, "settle_day")?,
     |it| Some(it.edition.settle_day.to_string());
 
     "edition.settle_hour",
     "Local hour of that run.",
-    |it, given| it.edition.settle_hour = hour(given)?,
+    |it, given| it.edition.settle_hour = bounded(given, "settle_hour")?,
     |it| Some(it.edition.settle_hour.to_string());
 
     "edition.payout_min_minor",
     "The smallest sum that is paid out to a seller, minor units; less is carried over.",
-    |it, given| it.edition.payout_min_minor = given.whole(0, kernel::MONEY_MAX_MINOR)?,
+    |it, given| it.edition.payout_min_minor = bounded(given, "payout_min_minor")?,
     |it| Some(it.edition.payout_min_minor.to_string());
 
     "edition.users_max",
     "Users of one account.",
-    |it, given| it.edition.users_max = given.whole(1, 100_000)?,
+    |it, given| it.edition.users_max = bounded(given, "users_max")?,
     |it| Some(it.edition.users_max.to_string());
 }

@@ -142,6 +142,17 @@ fn every_number_of_the_edition_is_a_setting() {
 }
 
 #[test]
+fn the_console_names_the_numbers_as_the_file_does() {
+    for number in market::site::ALL {
+        assert!(ALL.iter().any(|setting| setting.key.strip_prefix("edition.") == Some(number.key)), "{}", number.key);
+    }
+    let kept_for_good = ["kind", "currency", "zone"];
+    for key in ALL.iter().filter_map(|setting| setting.key.strip_prefix("edition.")) {
+        assert!(kept_for_good.contains(&key) || market::site::named(key).is_some(), "{key} cannot be set in the console");
+    }
+}
+
+#[test]
 fn the_documented_variables_are_there() {
     let names: Vec<String> = ALL.iter().map(Setting::variable).collect();
     for name in [

@@ -122,6 +122,7 @@ pub(crate) struct OrderPage {
     balance: String,
     is_covered: bool,
     is_under_way: bool,
+    is_live: bool,
     steps: Vec<String>,
     /// What is ready to use by this order.
     services: Vec<String>,
@@ -170,6 +171,7 @@ pub(crate) async fn order(
         balance: words.money(balance, order.currency),
         is_covered: balance >= order.total_minor,
         is_under_way: order.state == OrderState::Processing,
+        is_live: matches!(order.state, OrderState::Processing | OrderState::Refunding | OrderState::PendingReview),
         steps: ["page-step-paid", "page-step-opening", "page-step-ready"].iter().map(|key| words.s(key)).collect(),
         services: if order.kind == OrderKind::New { done.collect() } else { Vec::new() },
         moments: moments(&entries, member.may.ctx.now, &words),

@@ -4,88 +4,134 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::DeliveryId;
-use market::calls::{self, Attempt, Call, CallState};
+use market::calls::{self, Attempt, Call, CallState, Scene};
 use market::delivery;
+use market::views::selling::{self, CallFigures, CallFilter, TERM_MAX};
 use serde::Deserialize;
 use wire::koogallery_v2::ResultCode;
 
+use super::common::{NoFields, call_chip, curl, filter, pretty, wanted};
 use crate::AppState;
 use crate::auth::seller;
-use crate::extract::{Form, Paging, Query, Segment, seal_cursor};
-use crate::pages::parts::{Chip, Choice};
+use crate::extract::{Form, Paging, Query, Segment};
+use crate::pages::parts::{Chip, Choice, Stamp, Tile, more, more_of};
 use crate::pages::shell::{Member, Shell, Words};
-use crate::pages::{Page, go_to};
+use crate::pages::{Page, go_to, go_to_done};
 use crate::problem::ApiResult;
 use crate::texts;
 
-fn chip(state: CallState, words: &Words) -> Chip {
-    let tone = match state {
-        CallState::Queued | CallState::Withdrawn => "idle",
-        CallState::Waiting => "warn",
-        CallState::Polling => "wait",
-        CallState::Done => "ok",
-        CallState::GaveUp => "bad",
-    };
-    Chip { word: words.state(state.word()), tone }
+/// A call in a list.
+pub(super) struct CallRow {
+    pub(super) href: String,
+    pub(super) scene: String,
+    pub(super) order: String,
+    pub(super) asked: Stamp,
+    pub(super) attempts: i64,
+    pub(super) verdict: String,
+    pub(super) chip: Chip,
 }
 
-struct CallRow {
-    href: String,
-    scene: String,
-    order: String,
-    asked: String,
-    attempts: i64,
-    verdict: String,
-    chip: Chip,
-}
-
-fn row(call: &Call, words: &Words) -> CallRow {
+pub(super) fn row(call: &Call, now: i64, words: &Words) -> CallRow {
     CallRow {
         href: format!("/seller/calls/{}", call.id),
-        scene: words.s(&format!("page-scene-{}", call.scene.word())),
+        scene: scene_label(call.scene, words),
         order: call.order_number.clone().unwrap_or_default(),
-        asked: words.time(call.created_at),
+        asked: words.stamp(call.created_at, now),
         attempts: call.attempts,
-        verdict: call.last_verdict.as_deref().map_or_else(String::new, |word| words.alone("verdict", word)),
-        chip: chip(call.state, words),
+        // That it is done the state says already.
+        verdict: call
+            .last_verdict
+            .as_deref()
+            .filter(|_| call.state != CallState::Done)
+            .map_or_else(String::new, |word| words.alone("verdict", word)),
+        chip: call_chip(call.state, words),
     }
+}
+
+fn scene_label(scene: Scene, words: &Words) -> String {
+    words.s(&format!("page-scene-{}", scene.word()))
 }
 
 #[derive(Deserialize, Default)]
 pub(crate) struct Filter {
     #[serde(default)]
     state: String,
+    #[serde(default)]
+    scene: String,
+    #[serde(default)]
+    q: String,
 }
 
 #[derive(Template)]
 #[template(path = "seller/calls.html")]
 pub(crate) struct Calls {
     shell: Shell,
+    tiles: Vec<Tile>,
     states: Vec<Choice>,
+    scenes: Vec<Choice>,
+    q: String,
     rows: Vec<CallRow>,
     more: Option<String>,
+}
+
+fn tiles(figures: &CallFigures, words: &Words) -> Vec<Tile> {
+    let ended = figures.done + figures.gave_up;
+    // Without an end there is no share of it.
+    let share = (ended > 0).then(|| figures.done * 100 / ended);
+    let tile =
+        |key: &str, value: String, note: String, href: &str, tone| Tile { label: words.s(key), value, note, href: href.to_owned(), tone };
+    vec![
+        tile("page-sell-calls-today", figures.asked.to_string(), String::new(), "", ""),
+        tile(
+            "page-sell-calls-succeeded",
+            share.map_or_else(|| "—".to_owned(), |share| format!("{share} %")),
+            words.with("page-sell-calls-of-ended", ended.to_string()),
+            "",
+            if share.is_some_and(|share| share < 90) { "bad" } else { "" },
+        ),
+        tile(
+            "page-sell-calls-p95",
+            figures.p95_ms.map_or_else(|| "—".to_owned(), |ms| format!("{ms} ms")),
+            words.s("page-sell-calls-p95-what"),
+            "",
+            "",
+        ),
+        tile(
+            "page-sell-calls-retried",
+            figures.retried.to_string(),
+            String::new(),
+            "/seller/calls?state=waiting",
+            if figures.retried > 0 { "warn" } else { "" },
+        ),
+    ]
 }
 
 pub(crate) async fn calls(
     State(app): State<AppState>,
     member: Member<seller::View>,
-    Query(filter): Query<Filter>,
+    Query(typed): Query<Filter>,
     Paging(page): Paging,
 ) -> ApiResult<Page<Calls>> {
-    let account = member.may.account();
-    // A state that does not exist is that of all, as when none is chosen.
-    let wanted = CallState::ALL.iter().copied().find(|state| state.word() == filter.state);
-    let found = app.read(async move |tx| calls::list(tx, Some(account), wanted, None, &page).await).await?;
-    let words = &member.shell.t;
-    let all = Choice::all(words, wanted.is_none());
-    let one = |state: &CallState| Choice { value: state.word().to_owned(), label: words.state(state.word()), on: wanted == Some(*state) };
-    let states = std::iter::once(all).chain(CallState::ALL.iter().map(one)).collect();
-    let rows = found.items.iter().map(|call| row(call, words)).collect();
-    let more = found.next.as_deref().map(|key| {
-        let state = wanted.map_or("", CallState::word);
-        format!("/seller/calls?state={state}&cursor={}", seal_cursor(key))
-    });
-    Ok(Page(Calls { states, rows, more, shell: member.shell }))
+    let (account, now, zone) = (member.may.account(), member.may.ctx.now, app.market().edition().zone.clone());
+    let (state, scene) = (wanted(CallState::ALL, &typed.state, CallState::word), wanted(Scene::ALL, &typed.scene, Scene::word));
+    let q: String = typed.q.trim().chars().take(TERM_MAX).collect();
+    let filters = CallFilter { state, scene, term: q.clone() };
+    let (found, figures) = app
+        .read(async move |tx| {
+            Ok((selling::calls(tx, account, &filters, &page).await?, selling::call_figures(tx, account, &zone, now).await?))
+        })
+        .await?;
+    let words = member.shell.t.clone();
+    let chosen = [("state", state.map_or("", CallState::word)), ("scene", scene.map_or("", Scene::word)), ("q", q.as_str())];
+    Ok(Page(Calls {
+        tiles: tiles(&figures, &words),
+        states: filter(CallState::ALL, state, &words, CallState::word, |one| words.state(one.word())),
+        scenes: filter(Scene::ALL, scene, &words, Scene::word, |one| scene_label(one, &words)),
+        rows: found.items.iter().map(|call| row(call, now, &words)).collect(),
+        more: more_of("/seller/calls", &chosen, found.next.as_deref()),
+        q,
+        shell: member.shell,
+    }))
 }
 
 struct AttemptCard {
@@ -130,19 +176,6 @@ fn code_in(body: &str) -> String {
     answer["resultCode"].as_str().unwrap_or_default().to_owned()
 }
 
-/// JSON with lines and indents; anything else as it is.
-fn pretty(body: &str) -> String {
-    let value = serde_json::from_str::<serde_json::Value>(body);
-    value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
-}
-
-/// The request for a shell. What was masked stays masked: signed anew it is by a replay.
-fn curl(url: &str, body: &str) -> String {
-    let quoted = |text: &str| format!("'{}'", text.replace('\'', r"'\''"));
-    let quoted_body = quoted(body);
-    format!("curl -X POST {} -H 'content-type: application/json' -d {quoted_body}", quoted(url))
-}
-
 #[derive(Template)]
 #[template(path = "seller/call.html")]
 pub(crate) struct CallPage {
@@ -150,9 +183,16 @@ pub(crate) struct CallPage {
     id: String,
     row: CallRow,
     instance: String,
+    subscription: String,
     attempts: Vec<AttemptCard>,
     more: Option<String>,
     can_restart: bool,
+    may_develop: bool,
+    /// When the next attempt comes, and when it is given up.
+    next_at: Option<Stamp>,
+    gives_up_at: Option<Stamp>,
+    /// What became of it, in a sentence.
+    meaning: String,
 }
 
 pub(crate) async fn call(
@@ -161,29 +201,44 @@ pub(crate) async fn call(
     Segment(id): Segment<DeliveryId>,
     Paging(page): Paging,
 ) -> ApiResult<Page<CallPage>> {
-    let account = member.may.account();
-    let (call, attempts) = app
+    let (account, now) = (member.may.account(), member.may.ctx.now);
+    let (call, attempts, next_at) = app
         .read(async move |tx| {
             let call = calls::get_of(tx, account, id).await?;
-            let attempts = calls::attempts(tx, id, &page).await?;
-            Ok((call, attempts))
+            let next_at = selling::next_attempt(tx, id).await?;
+            Ok((call, calls::attempts(tx, id, &page).await?, next_at))
         })
         .await?;
     let words = member.shell.t.clone();
+    // Giving one of these up has returned the buyer's money.
+    let is_refunded = matches!(call.scene, Scene::Create | Scene::Change);
+    let meaning = match call.state {
+        CallState::Queued => words.s("page-sell-call-queued"),
+        CallState::Waiting if call.attempts == 0 => words.s("page-sell-call-at-once"),
+        CallState::Waiting => words.s("page-sell-call-waiting"),
+        CallState::Polling => words.s("page-sell-call-polling"),
+        CallState::Done => words.s("page-sell-call-done"),
+        CallState::GaveUp if is_refunded => words.s("page-sell-call-gave-up-refunded"),
+        CallState::GaveUp => words.s("page-sell-call-gave-up"),
+        CallState::Withdrawn => words.s("page-sell-call-withdrawn"),
+    };
+    let may_develop = member.may.principal.require(market::accounts::Permission::SellerDevelop).is_ok();
+    let is_stopped = call.state == CallState::GaveUp && !is_refunded;
     Ok(Page(CallPage {
         id: id.to_string(),
-        row: row(&call, &words),
+        row: row(&call, now, &words),
         instance: call.instance_id.clone().unwrap_or_default(),
+        subscription: call.subscription_id.to_string(),
         attempts: attempts.items.iter().map(|attempt| attempt_card(attempt, &words)).collect(),
-        more: attempts.next.as_deref().map(|key| format!("/seller/calls/{id}?cursor={}", seal_cursor(key))),
-        can_restart: matches!(call.state, CallState::Waiting | CallState::Polling | CallState::GaveUp),
+        more: more(&format!("/seller/calls/{id}"), attempts.next.as_deref()),
+        can_restart: may_develop && (is_stopped || matches!(call.state, CallState::Waiting | CallState::Polling)),
+        may_develop,
+        next_at: next_at.map(|at| words.stamp(at, now)),
+        gives_up_at: delivery::gives_up_at(&call).map(|at| words.stamp(at, now)),
+        meaning,
         shell: member.shell,
     }))
 }
-
-/// A form with a button and nothing to fill in.
-#[derive(Deserialize)]
-pub(crate) struct NoFields {}
 
 pub(crate) async fn restart(
     State(app): State<AppState>,
@@ -193,7 +248,7 @@ pub(crate) async fn restart(
 ) -> ApiResult<Response> {
     let (account, ctx) = (member.may.account(), member.may.ctx);
     app.write(async move |tx| calls::restart(tx, &ctx, Some(account), id).await).await?;
-    Ok(go_to(&format!("/seller/calls/{id}")).into_response())
+    Ok(go_to_done(&format!("/seller/calls/{id}"), "call-restarted").into_response())
 }
 
 pub(crate) async fn replay(
@@ -211,15 +266,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_can_be_sent_from_a_shell_as_it_was() {
-        let line = curl("https://seller.example/it's", r#"{"a":"it's"}"#);
-        assert_eq!(line, r#"curl -X POST 'https://seller.example/it'\''s' -H 'content-type: application/json' -d '{"a":"it'\''s"}'"#);
-    }
-
-    #[test]
-    fn an_answer_is_shown_by_its_parts() {
-        assert_eq!(pretty(r#"{"a":1}"#), "{\n  \"a\": 1\n}");
-        assert_eq!(pretty("<html>"), "<html>");
+    fn the_code_of_an_answer_is_found_where_there_is_one() {
         assert_eq!((code_in(r#"{"resultCode":"000004"}"#).as_str(), code_in("x").as_str()), ("000004", ""));
     }
 }

@@ -297,7 +297,7 @@ fn priced(quote: &Quote, unit: PriceUnit, words: &Words) -> Price {
 }
 
 /// A seller's Markdown as HTML in which nothing is left that could do anything: no script, no style, no form, no picture from elsewhere.
-fn clean(markdown: &str) -> String {
+pub(super) fn clean(markdown: &str) -> String {
     let mut html = String::new();
     pulldown_cmark::html::push_html(&mut html, pulldown_cmark::Parser::new_ext(markdown, pulldown_cmark::Options::ENABLE_TABLES));
     ammonia::Builder::default().rm_tags(["img"]).link_rel(Some("noopener noreferrer nofollow")).clean(&html).to_string()
