@@ -85,7 +85,7 @@ async fn write(market: &Market, lease: &Lease, id: ExportId) -> Result<Outcome> 
     let reader = Reader::new(&export, wording);
     let counted = reader.clone();
     let total = market.db().read(async move |tx| counted.count(tx).await).await?;
-    if !note(market, lease, id, 0, Some(total), None).await? {
+    if !note(market, lease, id, 0, total, None).await? {
         return Ok(Outcome::Unwanted);
     }
     let zone = market.edition().zone.clone();
@@ -102,7 +102,9 @@ async fn write(market: &Market, lease: &Lease, id: ExportId) -> Result<Outcome> 
             true => Some(market.ctx(Actor::System("exports"), reader.wording.locale).await?.now),
             false => None,
         };
-        if !note(market, lease, id, done, Some(total.max(done)), cut_at).await? {
+        // Something may have been added, or not have been counted; at the end it is known.
+        let total = if page.next.is_none() || is_cut { Some(done) } else { total.map(|total| total.max(done)) };
+        if !note(market, lease, id, done, total, cut_at).await? {
             return Ok(Outcome::Unwanted);
         }
         after = page.next.filter(|_| !is_cut);

@@ -252,11 +252,11 @@ impl Reader {
         self.filter.name.as_deref().map(str::trim).filter(|name| !name.is_empty())
     }
 
-    /// How many entries the list has; no more than a file may have are counted.
-    pub(super) async fn count(&self, tx: &mut Tx) -> Result<i64> {
+    /// How many entries the list has, where that can be told before it is read; no more than a file may have are counted.
+    pub(super) async fn count(&self, tx: &mut Tx) -> Result<Option<i64>> {
         let (filter, account) = (&self.filter, self.account);
         let max = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
-        match self.kind {
+        let counted = match self.kind {
             Kind::BuyerOrders | Kind::SellerOrders | Kind::OperatorOrders => counts::orders(tx, self.whose(), state(filter)?, max).await,
             Kind::BuyerServices | Kind::SellerSubscriptions | Kind::OperatorSubscriptions => {
                 counts::subscriptions(tx, self.whose(), state(filter)?, max).await
@@ -265,13 +265,13 @@ impl Reader {
             Kind::SellerSales => counts::sales(tx, account, state(filter)?, max).await,
             Kind::SellerStatementLines => counts::statement_lines(tx, self.statement()?, max).await,
             Kind::SellerCalls => counts::calls(tx, account, state(filter)?, filter.subscription, max).await,
-            // Those of a name are few beside all.
-            Kind::OperatorAccounts if self.name().is_some() => Ok(0),
+            Kind::OperatorAccounts if self.name().is_some() => return Ok(None),
             Kind::OperatorAccounts => counts::accounts(tx, max).await,
             Kind::OperatorDeposits => counts::deposits(tx, filter.account, max).await,
             Kind::OperatorStatements => counts::statements(tx, filter.account, state(filter)?, max).await,
             Kind::OperatorAudit => counts::audit(tx, filter.account, max).await,
-        }
+        };
+        counted.map(Some)
     }
 
     /// The rows after `after`, of so many entries.
@@ -452,7 +452,7 @@ impl Reader {
                 id(call.subscription_id),
                 some(call.instance_id.as_ref()),
                 Cell::Whole(call.attempts),
-                some(call.last_verdict.as_ref()),
+                call.last_verdict.as_ref().map_or(Cell::Empty, |verdict| self.word("verdict", verdict)),
                 Cell::time(call.ended_at),
                 id(call.id),
             ]
@@ -530,7 +530,7 @@ impl Reader {
                 Cell::Time(entry.at),
                 Cell::text(entry.actor.clone()),
                 account,
-                Cell::text(entry.action.clone()),
+                self.word("did", &entry.action),
                 Cell::text(entry.subject.clone()),
                 some(entry.thread.as_ref()),
                 Cell::text(entry.detail.to_string()),

@@ -4,8 +4,8 @@
 mod accounts;
 mod books;
 mod catalog;
-mod exports;
 mod debugging;
+mod exports;
 mod heads;
 mod journeys;
 mod ledger;
