@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 /// The domains of `market` from bottom to top: one may name those before it.
-const DOMAINS: [&str; 22] = [
+const DOMAINS: [&str; 23] = [
     "audit",
     "site",
     "notices",
@@ -33,6 +33,7 @@ const DOMAINS: [&str; 22] = [
     "debugging",
     "lifecycle",
     "views",
+    "exports",
 ];
 
 /// Tables of the database seam, whose SQL stands there.

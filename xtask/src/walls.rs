@@ -1,6 +1,7 @@
 //! The walls between our crates: which crate may depend on which, and who may name a guarded library.
 //!
 //! Arrows run one way, `kernel ← {wire, db, outbound, search} ← market ← web ← yunshi`; only `db` names the database drivers, only
+//! Arrows run one way, `kernel ← {wire, db, outbound, render} ← market ← web ← yunshi`; only `db` names the database drivers, only
 //! `web` knows incoming HTTP (ARCHITECTURE.md). The rules are data: a new crate needs a line in [`FLOORS`].
 
 use anyhow::{Result, bail};
@@ -11,6 +12,7 @@ use crate::workspace::{Dependency, Package, Workspace};
 const FLOORS: [&[&str]; 7] = [
     &["yunshi-kernel", "xtask"],
     &["yunshi-wire", "yunshi-db", "yunshi-outbound", "yunshi-search"],
+    &["yunshi-wire", "yunshi-db", "yunshi-outbound", "yunshi-render"],
     &["yunshi-sample-seller", "yunshi-conformance"],
     &["yunshi-market"],
     &["yunshi-web"],

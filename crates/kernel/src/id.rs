@@ -208,6 +208,8 @@ ids! {
     CartLineId "crt",
     /// What somebody has agreed to, with an order.
     AgreementId "agr",
+    /// A list that somebody asked for as a file.
+    ExportId "exp",
     /// One incoming request or one run of a job; what a user quotes to support.
     RequestId "req",
 }

@@ -1,4 +1,6 @@
 //! The business: one folder a domain, bottom to top: `audit`, `notices`, `mail`, `ledger` · `accounts`, `mailing`, `sellers` · `catalog`, `pricing` ·
+//! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
+//! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `exports`, `runner`.
 //! The business: one folder a domain, bottom to top: `audit`, `site`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
 //! `settlement` · `calls`, `subscriptions`, `orders` · `refunds`, `delivery`, `lifecycle` · `views`, `runner`.
 //! The business: one folder a domain, bottom to top: `audit`, `ledger`, `notices` · `accounts`, `sellers` · `catalog`, `pricing` ·
@@ -20,6 +22,7 @@ mod clock;
 pub mod debugging;
 pub mod delivery;
 pub mod edition;
+pub mod exports;
 pub mod idempotency;
 pub mod ledger;
 pub mod lifecycle;

@@ -39,6 +39,7 @@ pub const MIGRATIONS: &[Migration] = migrations![
     12 "0012_storefront",
     13 "0013_debugging",
     14 "0014_console",
+    15 "0015_exports",
     16 "0016_mail",
 ];
 

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, SANDBOX_LATEST_MS};
 use crate::market::Market;
-use crate::{accounts, catalog, delivery, idempotency, ledger, lifecycle, mail, mailing, notices, orders, settlement, subscriptions};
+use crate::{accounts, catalog, delivery, exports, idempotency, ledger, lifecycle, mail, mailing, notices, orders, settlement, subscriptions};
 
 /// How long a worker holds a job at least, ms of wall time (ours); so long a job waits whose worker was killed.
 const LEASE_MIN_MS: i64 = 60_000;
@@ -461,6 +461,8 @@ async fn carry_out(market: &Market, lease: &Lease, now: i64) -> Result<()> {
         settlement::SELLER_JOB => settlement::run_seller_job(market, lease, now).await,
         ledger::HEAD_JOB => ledger::run_head_job(market, lease, now).await,
         mail::SEND_JOB => mail::run_send_job(market, lease, now).await,
+        exports::WRITE_JOB => exports::run_write_job(market, lease, now).await,
+        exports::FORGET_JOB => exports::run_forget_job(market, lease, now).await,
         other => Err(Error::broken(format!("no part of this program carries out jobs of the kind {other}"))),
     }
 }

@@ -12,6 +12,7 @@ pub mod answer;
 mod api;
 pub mod auth;
 mod compat;
+mod exports;
 pub mod extract;
 mod health;
 pub mod limits;

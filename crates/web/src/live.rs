@@ -23,7 +23,7 @@ use market::subscriptions::{self, SubscriptionState};
 use tokio::time::Instant;
 
 use crate::AppState;
-use crate::auth::{May, buyer, seller};
+use crate::auth::{May, SignedIn, buyer, seller};
 use crate::extract::Segment;
 use crate::problem::{ApiError, ApiResult};
 use crate::serve::Closing;
@@ -57,7 +57,11 @@ impl Drop for Place {
 }
 
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/live/orders/{number}", get(order)).route("/live/services/{id}", get(service)).route("/live/calls/{id}", get(call))
+    Router::new()
+        .route("/live/orders/{number}", get(order))
+        .route("/live/services/{id}", get(service))
+        .route("/live/calls/{id}", get(call))
+        .route("/live/exports", get(exports))
 }
 
 /// How a thing stands: another text when it has changed, and whether it will change no more by itself.
@@ -167,6 +171,17 @@ async fn call(
         let call = calls::get_of(tx, account, id).await?;
         let is_over = matches!(call.state, CallState::Done | CallState::Withdrawn);
         Ok(Look { mark: format!("{} {}", call.state, call.attempts), is_over })
+    };
+    watch(app, closing.map(|Extension(closing)| closing), look).await
+}
+
+/// The files of an account: whoever is of it may know that they change.
+async fn exports(State(app): State<AppState>, closing: Option<Extension<Closing>>, me: SignedIn) -> ApiResult<Watched> {
+    let (account, now) = (me.principal.account, me.ctx.now);
+    let look = async move |tx: &mut Tx| {
+        let all = market::exports::list(tx, account, now).await?;
+        let mark = all.iter().map(|export| format!("{} {} {};", export.id, export.state, export.rows_done)).collect();
+        Ok(Look { mark, is_over: !all.iter().any(|export| export.state.is_active()) })
     };
     watch(app, closing.map(|Extension(closing)| closing), look).await
 }

@@ -100,6 +100,11 @@ pub fn word(locale: Locale, kind: &str, word: &str) -> String {
     text(locale, &format!("{kind}-{word}"), None, std::iter::empty()).unwrap_or_else(|| word.to_owned())
 }
 
+/// Every word of a kind that has a text.
+pub(crate) fn words_of(kind: &'static str) -> impl Iterator<Item = &'static str> {
+    ENGLISH.lines().filter_map(move |line| line.split_once(" =")?.0.strip_prefix(kind)?.strip_prefix('-'))
+}
+
 /// A part of other messages, put together from `args`; its key when there is no such message, or a value is missing.
 #[must_use]
 pub(crate) fn part(locale: Locale, key: &str, args: &[(&'static str, String)]) -> String {

@@ -1,6 +1,7 @@
 //! Read models that join what several domains keep. May read any table; never writes.
 
 pub mod books;
+pub mod counts;
 pub mod desk;
 pub mod export;
 pub mod health;

@@ -5,6 +5,7 @@ mod accounts;
 mod books;
 mod catalog;
 mod debugging;
+mod exports;
 mod heads;
 mod journeys;
 mod ledger;

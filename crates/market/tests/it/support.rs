@@ -59,6 +59,6 @@ impl Drop for TestMarket {
     }
 }
 
-fn outbound_client() -> outbound::Client {
+pub(crate) fn outbound_client() -> outbound::Client {
     outbound::Client::new(outbound::Settings::default()).unwrap()
 }

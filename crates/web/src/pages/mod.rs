@@ -22,6 +22,8 @@ mod shell;
 mod storefront;
 mod styleguide;
 
+pub(crate) use operator::ACTIONS as AUDIT_ACTIONS;
+
 use askama::Template;
 use axum::Router;
 use axum::response::{Html, IntoResponse, Redirect, Response};

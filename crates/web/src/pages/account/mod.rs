@@ -1,5 +1,6 @@
-//! What everybody has of their own, whatever side they are on: themselves, sessions, messages, members, tokens.
+//! What everybody has of their own, whatever side they are on: themselves, sessions, messages, members, tokens, files.
 
+mod exports;
 mod me;
 mod members;
 mod notices;
@@ -30,4 +31,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/account/members/{id}/enable", post(members::enable))
         .route("/account/tokens", get(tokens::tokens).post(tokens::create))
         .route("/account/tokens/{id}/revoke", post(tokens::revoke))
+        .route("/account/exports", get(exports::exports).post(exports::ask))
+        .route("/account/exports/{id}/download", get(exports::download))
+        .route("/account/exports/{id}/delete", post(exports::delete))
 }

@@ -15,6 +15,8 @@ mod subscriptions;
 mod system;
 mod view;
 
+pub(crate) use system::ACTIONS;
+
 use axum::Router;
 use axum::routing::{get, post};
 

@@ -127,7 +127,7 @@ pub(super) async fn retry(State(app): State<AppState>, member: Member<operator::
 }
 
 /// What is found by its name alone; the acts on orders and subscriptions stand in their timelines.
-const ACTIONS: &[&str] = &[
+pub(crate) const ACTIONS: &[&str] = &[
     "accounts.signed_in",
     "accounts.sign_in_locked",
     "accounts.created",
@@ -172,6 +172,8 @@ const ACTIONS: &[&str] = &[
     "catalog.edition_retired",
     "catalog.sku_retired",
     "catalog.flagged",
+    "exports.asked",
+    "exports.deleted",
     "ledger.deposit_recorded",
     "ledger.key_rotated",
     "settlement.statement_made",
