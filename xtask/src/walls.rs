@@ -11,8 +11,7 @@ use crate::workspace::{Dependency, Package, Workspace};
 /// Crates by height. One may depend on those further down, never on its own floor or above.
 const FLOORS: [&[&str]; 7] = [
     &["yunshi-kernel", "xtask"],
-    &["yunshi-wire", "yunshi-db", "yunshi-outbound", "yunshi-search"],
-    &["yunshi-wire", "yunshi-db", "yunshi-outbound", "yunshi-render"],
+    &["yunshi-wire", "yunshi-db", "yunshi-outbound", "yunshi-render", "yunshi-search"],
     &["yunshi-sample-seller", "yunshi-conformance"],
     &["yunshi-market"],
     &["yunshi-web"],

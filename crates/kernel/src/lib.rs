@@ -19,7 +19,9 @@ pub use code::{Class, Code, Refusal};
 pub use ctx::{Actor, Ctx};
 pub use entropy::Entropy;
 pub use id::{
-    AccessKeyId, AccountId, AddressId, AgreementId, AuditId, CartLineId, DebugCaseId, DebugTryId, DeliveryId, DepositId, EditionId, ExportId, IdError, ListingId, MailId, NoticeId, PriceId, ProductId, RequestId, SellerKeyId, SessionId, SettlementItemId, SkuId, StatementId, SubscriptionId, TokenId, TransactionId, UserId,
+    AccessKeyId, AccountId, AddressId, AgreementId, AuditId, CartLineId, DebugCaseId, DebugTryId, DeliveryId, DepositId, EditionId,
+    ExportId, IdError, ListingId, MailId, NoticeId, PriceId, ProductId, RequestId, SellerKeyId, SessionId, SettlementItemId, SkuId,
+    StatementId, SubscriptionId, TokenId, TransactionId, UserId,
 };
 pub use locale::Locale;
 pub use money::{Currency, MONEY_MAX_MINOR, Money, Rate};

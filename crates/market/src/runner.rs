@@ -18,7 +18,9 @@ use tokio::task::JoinSet;
 
 use crate::clock::{Clock, SANDBOX_LATEST_MS};
 use crate::market::Market;
-use crate::{accounts, catalog, delivery, exports, idempotency, ledger, lifecycle, mail, mailing, notices, orders, settlement, subscriptions};
+use crate::{
+    accounts, catalog, delivery, exports, idempotency, ledger, lifecycle, mail, mailing, notices, orders, settlement, subscriptions,
+};
 
 /// How long a worker holds a job at least, ms of wall time (ours); so long a job waits whose worker was killed.
 const LEASE_MIN_MS: i64 = 60_000;

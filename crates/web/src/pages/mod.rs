@@ -58,7 +58,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
 
 /// Whether a path is one of a page, whose refusals are shown as pages.
 pub(crate) fn is_page(path: &str) -> bool {
-    const PLACES: [&str; 18] = [
+    const PLACES: [&str; 19] = [
         "/products",
         "/categories",
         "/search",
