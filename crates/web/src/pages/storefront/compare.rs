@@ -162,6 +162,11 @@ async fn offered(app: &AppState, words: &Words, ids: &[ProductId], found: &Shelv
     let question = Question { text: q.to_owned(), filter, sort: Sort::Relevance, skip: 0, take: OFFERED + ids.len() };
     let mut more = app.ask(question).await?.ids;
     more.retain(|id| !ids.contains(id));
+    // Where nothing else stands in the category, the newest will do.
+    if more.is_empty() && q.is_empty() {
+        more = super::newest(app, OFFERED + ids.len()).await?.ids;
+        more.retain(|id| !ids.contains(id));
+    }
     more.truncate(OFFERED);
     let shown = app.read(async move |tx| shelved(tx, &more).await).await?;
     let offer = |entry: &ShelfEntry| Offered {
