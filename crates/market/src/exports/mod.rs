@@ -82,7 +82,8 @@ impl Kind {
         sheet::columns(self)
     }
 
-    /// Words of the program that stand in the file, each with the set it is of: the doors give a text for each.
+    /// Words of the program that stand in the file, each with the set it is of: the doors give a text for each. They may give more: `verdict-…`
+    /// for what came of a call, `did-…` for actions of the audit; a word without a text stands in the file as it is.
     #[must_use]
     pub fn words(self) -> Vec<(&'static str, &'static str)> {
         sheet::words(self)
@@ -114,6 +115,7 @@ impl ExportState {
 /// What of a list is wanted; each kind knows some of these and refuses the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ExportFilter)]
 pub struct Filter {
     /// Only what stands like this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -172,6 +174,7 @@ pub struct Export {
     /// Who asked for it.
     pub user_id: Option<UserId>,
     /// What is exported.
+    #[schema(inline)]
     pub kind: Kind,
     /// As what kind of file.
     #[schema(inline)]

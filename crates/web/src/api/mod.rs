@@ -5,6 +5,7 @@ mod accounts;
 mod calls;
 mod catalog;
 mod debugging;
+mod exports;
 mod ledger;
 mod operator;
 mod orders;
@@ -22,6 +23,7 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .merge(accounts::routes())
         .merge(account::routes())
+        .merge(exports::routes())
         .merge(catalog::routes())
         .merge(orders::routes())
         .merge(subscriptions::routes())

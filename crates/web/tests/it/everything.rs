@@ -358,6 +358,12 @@ async fn everything_is_settled(shop: &Shop, order: &str) {
     buyer.gets("/balance").await;
     buyer.gets("/balance/movements").await;
     buyer.gets("/balance/deposits").await;
+    let export = buyer.posts("/exports", json!({ "kind": "buyer-orders", "format": "csv" })).await.header("location").to_owned();
+    shop.days(0).await;
+    buyer.gets("/exports").await;
+    buyer.gets(&export).await;
+    buyer.gets(&format!("{export}/file")).await;
+    buyer.deletes(&export).await;
     operator.gets("/operator/accounts").await;
     let deposit = first(&operator.gets("/operator/deposits").await);
     operator.gets(&format!("/operator/deposits/{}", id(&deposit))).await;

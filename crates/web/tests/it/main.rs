@@ -9,6 +9,7 @@ mod buying;
 mod contract;
 mod doors;
 mod everything;
+mod exports;
 mod foundation;
 mod mail;
 mod money;
