@@ -73,7 +73,6 @@ fn go(file: &str) {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}pictures of what failed: {}", String::from_utf8_lossy(&output.stderr), pictures.display());
-    println!("{said}");
 }
 
 #[test]

@@ -127,6 +127,7 @@ impl Failing {
             master_key: [7; 32],
             entropy: Entropy::from_seed([42; 32]),
             outbound: outbound_client(),
+            mail: None,
         };
         Self { market: Market::open(setup).await.unwrap(), good, _scratch: scratch }
     }
