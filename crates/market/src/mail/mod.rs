@@ -347,7 +347,7 @@ pub async fn text_of(tx: &mut Tx, market: &Market, id: MailId) -> Result<Option<
 /// Those of the database.
 pub async fn forget_old(tx: &mut Tx, now: i64, limit: i64) -> Result<u64> {
     let oldest = MailId::first_at(now - KEPT_MS);
-    let bound = store::newest_beyond(tx, KEPT_MAX).await?.map_or(oldest, |surplus| oldest.max(surplus));
+    let bound = store::oldest_of_newest(tx, KEPT_MAX).await?.map_or(oldest, |kept| oldest.max(kept));
     store::delete_before(tx, bound, limit).await
 }
 

@@ -93,10 +93,9 @@ pub(super) async fn forget_text(tx: &mut Tx, id: MailId) -> Result<()> {
     tx.execute(sql!("UPDATE mails SET text_sealed = NULL WHERE id = $1"), &[&id]).await.map(drop)
 }
 
-/// The first mail after the newest `kept`, from the newest on; none when there are not more.
-pub(super) async fn newest_beyond(tx: &mut Tx, kept: i64) -> Result<Option<MailId>> {
+/// The oldest of the newest `kept` mails; none when there are fewer.
+pub(super) async fn oldest_of_newest(tx: &mut Tx, kept: i64) -> Result<Option<MailId>> {
     let find = sql!("SELECT id FROM mails ORDER BY id DESC LIMIT 1 OFFSET $1");
-    // The oldest that stays: everything before it goes.
     Ok(tx.find::<(MailId,)>(find, &[&(kept - 1)]).await?.map(|(id,)| id))
 }
 

@@ -60,6 +60,7 @@ const WALKS: &[(&str, &str)] = &[
     ("SELECT at FROM audit ORDER BY id DESC LIMIT 1", "the newest row of the key"),
     ("SELECT id FROM audit LIMIT 1", "any row"),
     ("SELECT id FROM accounts LIMIT 1", "any row"),
+    ("SELECT id FROM mails ORDER BY id DESC LIMIT 1 OFFSET", "once an hour, over the keys of the mails that are kept"),
     ("SELECT sequence, hash FROM ledger_seals ORDER BY sequence DESC LIMIT 1", "the newest row of the key"),
     ("SELECT size, at FROM ledger_heads ORDER BY size DESC LIMIT 1", "the newest row of the key"),
     ("SELECT CAST(COUNT(*) AS BIGINT), CAST(COUNT(stuck_at) AS BIGINT) FROM jobs", "what is done is no row any more"),
