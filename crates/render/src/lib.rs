@@ -26,7 +26,7 @@ pub const TEXT_MAX: usize = 32_000;
 
 kernel::words! {
     /// What kind of file.
-    pub enum Format {
+    pub enum FileFormat {
         /// Comma-separated values (RFC 4180) in UTF-8, with the mark that Excel reads Chinese by.
         Csv = "csv",
         /// An Excel workbook (ISO/IEC 29500) of one sheet.
@@ -34,7 +34,7 @@ kernel::words! {
     }
 }
 
-impl Format {
+impl FileFormat {
     /// The media type to send it with.
     #[must_use]
     pub const fn media_type(self) -> &'static str {
@@ -121,13 +121,13 @@ impl Table {
     ///
     /// # Errors
     /// [`Error::Columns`], or those of the disk.
-    pub fn begin(format: Format, title: &str, headings: &[String], zone: Zone) -> Result<Self, Error> {
+    pub fn begin(format: FileFormat, title: &str, headings: &[String], zone: Zone) -> Result<Self, Error> {
         if headings.is_empty() || headings.len() > COLUMNS_MAX {
             return Err(Error::Columns);
         }
         let sheet = match format {
-            Format::Csv => Sheet::Csv(Box::new(csv_file::CsvFile::begin(headings, zone)?)),
-            Format::Xlsx => Sheet::Xlsx(Box::new(xlsx_file::XlsxFile::begin(title, headings, zone)?)),
+            FileFormat::Csv => Sheet::Csv(Box::new(csv_file::CsvFile::begin(headings, zone)?)),
+            FileFormat::Xlsx => Sheet::Xlsx(Box::new(xlsx_file::XlsxFile::begin(title, headings, zone)?)),
         };
         Ok(Self { sheet, columns: headings.len(), rows: 0 })
     }

@@ -13,7 +13,7 @@ fn headings(names: &[&str]) -> Vec<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
-fn written(format: Format, names: &[&str], rows: &[Vec<Cell>]) -> File {
+fn written(format: FileFormat, names: &[&str], rows: &[Vec<Cell>]) -> File {
     let mut table = Table::begin(format, "订单: 2026/11", &headings(names), Zone::shanghai()).unwrap();
     for row in rows {
         table.add(row).unwrap();
@@ -24,7 +24,7 @@ fn written(format: Format, names: &[&str], rows: &[Vec<Cell>]) -> File {
 
 fn csv_text(names: &[&str], rows: &[Vec<Cell>]) -> String {
     let mut text = String::new();
-    written(Format::Csv, names, rows).read_to_string(&mut text).unwrap();
+    written(FileFormat::Csv, names, rows).read_to_string(&mut text).unwrap();
     text
 }
 
@@ -66,7 +66,7 @@ fn a_workbook_reads_back_as_what_was_written() {
     let mut rows: Vec<Vec<Cell>> = texts.iter().map(|&text| vec![Cell::text(text), Cell::Empty, Cell::Empty]).collect();
     rows.push(vec![Cell::Time(1_795_506_600_000), Cell::Whole(-42), cny(99_999_999_999_999)]);
     rows.push(vec![Cell::text("tiny"), Cell::Whole(i64::MAX), cny(-1)]);
-    let (name, range) = sheet(written(Format::Xlsx, &["=名称", "数量", "金额"], &rows));
+    let (name, range) = sheet(written(FileFormat::Xlsx, &["=名称", "数量", "金额"], &rows));
     assert_eq!((name.as_str(), range.get_value((0, 0)).unwrap().as_string().unwrap().as_str()), ("订单 202611", "=名称"));
     let text = |row: u32, column: u32| range.get_value((row, column)).and_then(DataType::as_string).unwrap_or_default();
     let read: Vec<String> = (1..=7).map(|row| text(row, 0)).collect();
@@ -79,28 +79,28 @@ fn a_workbook_reads_back_as_what_was_written() {
 #[test]
 fn an_empty_table_has_its_headings() {
     assert_eq!(csv_text(&["a", "b"], &[]), "\u{feff}a,b\r\n");
-    let (_, range) = sheet(written(Format::Xlsx, &["a", "b"], &[]));
+    let (_, range) = sheet(written(FileFormat::Xlsx, &["a", "b"], &[]));
     assert_eq!(range.get_size(), (1, 2));
 }
 
 #[test]
 fn a_sheet_is_named_whatever_the_title() {
     for title in ["", "'", "[]:*?/\\", &"长".repeat(100), "History", "a\u{1}b"] {
-        let table = Table::begin(Format::Xlsx, title, &headings(&["a"]), Zone::utc()).unwrap();
+        let table = Table::begin(FileFormat::Xlsx, title, &headings(&["a"]), Zone::utc()).unwrap();
         sheet(table.finish().unwrap());
     }
 }
 
 #[test]
 fn what_is_too_much_is_refused_or_cut() {
-    let begin = |count: usize| Table::begin(Format::Csv, "", &vec!["a".to_owned(); count], Zone::utc());
+    let begin = |count: usize| Table::begin(FileFormat::Csv, "", &vec!["a".to_owned(); count], Zone::utc());
     assert!(matches!(begin(0), Err(Error::Columns)) && matches!(begin(COLUMNS_MAX + 1), Err(Error::Columns)));
     let mut table = begin(1).unwrap();
     assert!(matches!(table.add(&[]), Err(Error::Columns)));
     table.rows = ROWS_MAX;
     assert!(matches!(table.add(&[Cell::Empty]), Err(Error::TooManyRows)));
     let long = "长".repeat(TEXT_MAX + 1);
-    let (_, range) = sheet(written(Format::Xlsx, &["a"], &[vec![Cell::text(long)]]));
+    let (_, range) = sheet(written(FileFormat::Xlsx, &["a"], &[vec![Cell::text(long)]]));
     let read = range.get_value((1, 0)).unwrap().as_string().unwrap();
     assert_eq!((read.chars().count(), read.chars().last()), (TEXT_MAX + 1, Some('…')));
 }
@@ -115,7 +115,7 @@ fn peak_kib() -> i64 {
 #[test]
 fn a_hundred_thousand_rows_need_no_more_memory_than_a_few() {
     let names = ["order", "what", "amount", "placed"];
-    for format in [Format::Csv, Format::Xlsx] {
+    for format in [FileFormat::Csv, FileFormat::Xlsx] {
         drop(written(format, &names, &[]));
         let before = peak_kib();
         let mut table = Table::begin(format, "x", &headings(&names), Zone::shanghai()).unwrap();

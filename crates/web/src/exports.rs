@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use kernel::{AccountId, Code, Ctx, ExportId, Locale, Refusal};
 use market::accounts::{Permission, Principal};
-use market::exports::{self, Export, ExportState, Filter, Format, Kind, NewExport, Wording};
+use market::exports::{self, Export, ExportKind, ExportState, FileFormat, Filter, NewExport, Wording};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::AppState;
@@ -20,22 +20,22 @@ const ATTRIBUTE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 const FILE_POLICY: &str = "default-src 'none'; sandbox";
 
 /// Who may have a list as a file: whoever may look at it.
-pub(crate) const fn permission(kind: Kind) -> Permission {
+pub(crate) const fn permission(kind: ExportKind) -> Permission {
     match kind {
-        Kind::BuyerOrders | Kind::BuyerServices | Kind::BuyerMovements => Permission::BuyerView,
-        Kind::SellerOrders | Kind::SellerSubscriptions | Kind::SellerCalls => Permission::SellerView,
-        Kind::SellerSales | Kind::SellerStatementLines => Permission::SellerFinance,
-        Kind::OperatorOrders
-        | Kind::OperatorAccounts
-        | Kind::OperatorDeposits
-        | Kind::OperatorSubscriptions
-        | Kind::OperatorStatements
-        | Kind::OperatorAudit => Permission::OperatorView,
+        ExportKind::BuyerOrders | ExportKind::BuyerServices | ExportKind::BuyerMovements => Permission::BuyerView,
+        ExportKind::SellerOrders | ExportKind::SellerSubscriptions | ExportKind::SellerCalls => Permission::SellerView,
+        ExportKind::SellerSales | ExportKind::SellerStatementLines => Permission::SellerFinance,
+        ExportKind::OperatorOrders
+        | ExportKind::OperatorAccounts
+        | ExportKind::OperatorDeposits
+        | ExportKind::OperatorSubscriptions
+        | ExportKind::OperatorStatements
+        | ExportKind::OperatorAudit => Permission::OperatorView,
     }
 }
 
 /// What a list is called.
-pub(crate) fn title(kind: Kind, locale: Locale) -> String {
+pub(crate) fn title(kind: ExportKind, locale: Locale) -> String {
     texts::part(locale, &format!("page-export-kind-{kind}"), &[])
 }
 
@@ -53,14 +53,14 @@ fn said(set: &str, word: &str, locale: Locale) -> String {
 }
 
 /// The texts of a file.
-fn wording(kind: Kind, locale: Locale) -> Wording {
+fn wording(kind: ExportKind, locale: Locale) -> Wording {
     let heading = |column: &&str| texts::part(locale, &format!("page-export-col-{column}"), &[]);
     let mut words: BTreeMap<String, String> =
         kind.words().into_iter().map(|(set, word)| (format!("{set}-{word}"), said(set, word, locale))).collect();
-    if kind == Kind::SellerCalls {
+    if kind == ExportKind::SellerCalls {
         words.extend(texts::words_of("verdict").map(|word| (format!("verdict-{word}"), said("verdict", word, locale))));
     }
-    if kind == Kind::OperatorAudit {
+    if kind == ExportKind::OperatorAudit {
         let did = |action: &&str| texts::part(locale, &format!("page-did-{}", action.replace('.', "-")), &[]);
         words.extend(crate::pages::AUDIT_ACTIONS.iter().map(|action| (format!("did-{action}"), did(action))));
     }
@@ -68,7 +68,14 @@ fn wording(kind: Kind, locale: Locale) -> Wording {
 }
 
 /// Asks for a list as a file, in the reader's language.
-pub(crate) async fn ask(app: &AppState, ctx: Ctx, principal: &Principal, kind: Kind, format: Format, filter: Filter) -> ApiResult<Export> {
+pub(crate) async fn ask(
+    app: &AppState,
+    ctx: Ctx,
+    principal: &Principal,
+    kind: ExportKind,
+    format: FileFormat,
+    filter: Filter,
+) -> ApiResult<Export> {
     principal.require(permission(kind))?;
     let wording = wording(kind, ctx.locale);
     let new = NewExport { user: principal.user, account: principal.account, kind, format, filter, wording };
@@ -98,7 +105,7 @@ pub(crate) async fn delete(app: &AppState, ctx: Ctx, principal: &Principal, id: 
 }
 
 /// `attachment; filename="orders.csv"; filename*=UTF-8''%E8…` (RFC 6266 §5): the first for what knows no other.
-fn disposition(name: &str, format: Format) -> String {
+fn disposition(name: &str, format: FileFormat) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ' ' | '-' | '.' | '_');
     let plain = if name.chars().all(is_plain) { name.to_owned() } else { format!("export.{format}") };
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{}", utf8_percent_encode(name, ATTRIBUTE))
@@ -138,7 +145,7 @@ mod tests {
     #[test]
     fn every_file_has_all_its_texts_in_both_languages() {
         for locale in [Locale::En, Locale::ZhCn] {
-            for kind in Kind::ALL {
+            for kind in ExportKind::ALL {
                 let Wording { title, headings, words, .. } = wording(*kind, locale);
                 let texts = std::iter::once(&title).chain(&headings).chain(words.values());
                 let missing: Vec<_> = texts.filter(|text| text.is_empty() || text.to_lowercase().starts_with("page-")).collect();
@@ -155,8 +162,8 @@ mod tests {
 
     #[test]
     fn a_name_in_chinese_reaches_the_browser() {
-        let said = disposition("订单 2026-11-24.csv", Format::Csv);
+        let said = disposition("订单 2026-11-24.csv", FileFormat::Csv);
         assert_eq!(said, "attachment; filename=\"export.csv\"; filename*=UTF-8''%E8%AE%A2%E5%8D%95%202026-11-24.csv");
-        assert_eq!(disposition("Orders 2026-11-24.csv", Format::Csv).split("; ").nth(1), Some("filename=\"Orders 2026-11-24.csv\""));
+        assert_eq!(disposition("Orders 2026-11-24.csv", FileFormat::Csv).split("; ").nth(1), Some("filename=\"Orders 2026-11-24.csv\""));
     }
 }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 pub use jobs::{FORGET_JOB, WRITE_JOB, run_forget_job, run_write_job};
-pub use render::Format;
+pub use render::FileFormat;
 
 use crate::audit;
 use crate::edition::Edition;
@@ -43,7 +43,7 @@ const FILTER_TEXT_MAX: usize = 100;
 
 kernel::words! {
     /// What is exported.
-    pub enum Kind {
+    pub enum ExportKind {
         /// A buyer's orders, a row a line. Filter: `state`.
         BuyerOrders = "buyer-orders",
         /// A buyer's subscriptions. Filter: `state`.
@@ -75,7 +75,7 @@ kernel::words! {
     }
 }
 
-impl Kind {
+impl ExportKind {
     /// The columns of the file: the doors give a heading for each.
     #[must_use]
     pub const fn columns(self) -> &'static [&'static str] {
@@ -141,9 +141,9 @@ pub struct Wording {
     pub locale: Locale,
     /// What the list is called: the file and its sheet are named by it.
     pub title: String,
-    /// A heading for each of [`Kind::columns`].
+    /// A heading for each of [`ExportKind::columns`].
     pub headings: Vec<String>,
-    /// The texts of [`Kind::words`], by `set-word`.
+    /// The texts of [`ExportKind::words`], by `set-word`.
     pub words: BTreeMap<String, String>,
 }
 
@@ -155,9 +155,9 @@ pub struct NewExport {
     /// For which account.
     pub account: AccountId,
     /// What.
-    pub kind: Kind,
+    pub kind: ExportKind,
     /// As what kind of file.
-    pub format: Format,
+    pub format: FileFormat,
     /// What of it.
     pub filter: Filter,
     /// The texts of the file.
@@ -174,11 +174,9 @@ pub struct Export {
     /// Who asked for it.
     pub user_id: Option<UserId>,
     /// What is exported.
-    #[schema(inline)]
-    pub kind: Kind,
+    pub kind: ExportKind,
     /// As what kind of file.
-    #[schema(inline)]
-    pub format: Format,
+    pub format: FileFormat,
     /// What of it.
     pub filter: Filter,
     /// How it stands.
@@ -209,6 +207,7 @@ impl Export {
             (ExportState::Done, _) => Some(100),
             (ExportState::Queued, _) => Some(0),
             (ExportState::Running, Some(total)) => Some((self.rows_done.max(0).saturating_mul(100) / total.max(1)).min(99)),
+            (ExportState::Running, None) if self.rows_done == 0 => Some(0),
             (ExportState::Running, None) | (ExportState::Failed, _) => None,
         }
     }
@@ -267,7 +266,7 @@ pub async fn ask(tx: &mut Tx, ctx: &Ctx, edition: &Edition, new: &NewExport) -> 
 }
 
 /// `orders 2026-11-24.csv`, without what no file system takes.
-fn file_name(title: &str, day: &str, format: Format) -> String {
+fn file_name(title: &str, day: &str, format: FileFormat) -> String {
     let never = |c: char| c.is_control() || matches!(c, '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|');
     let title: String = title.chars().map(|c| if never(c) { ' ' } else { c }).take(80).collect();
     format!("{} {day}.{format}", title.trim())
@@ -335,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_file_has_a_name_that_every_system_takes() {
-        assert_eq!(file_name("订单", "2026-11-24", Format::Csv), "订单 2026-11-24.csv");
-        assert_eq!(file_name("a/b:c\n\"d\"", "2026-11-24", Format::Xlsx), "a b c  d 2026-11-24.xlsx");
+        assert_eq!(file_name("订单", "2026-11-24", FileFormat::Csv), "订单 2026-11-24.csv");
+        assert_eq!(file_name("a/b:c\n\"d\"", "2026-11-24", FileFormat::Xlsx), "a b c  d 2026-11-24.xlsx");
     }
 }

@@ -6,7 +6,7 @@ use db::{Error, Result, Tx};
 use kernel::{AccountId, Currency, Money, Refusal, StatementId};
 use render::{Cell, Table};
 
-use super::{Export, FILTER_TEXT_MAX, Filter, Kind, NewExport, ROWS_MAX, Wording};
+use super::{Export, ExportKind, FILTER_TEXT_MAX, Filter, NewExport, ROWS_MAX, Wording};
 use crate::accounts::{self, AccountKind};
 use crate::audit;
 use crate::calls::{self, CallState, Scene};
@@ -36,16 +36,16 @@ macro_rules! service_columns {
 }
 
 /// The columns of each kind; [`Reader::page`] gives a cell for each.
-pub(super) const fn columns(kind: Kind) -> &'static [&'static str] {
+pub(super) const fn columns(kind: ExportKind) -> &'static [&'static str] {
     match kind {
-        Kind::BuyerOrders => order_columns!("seller"),
-        Kind::SellerOrders => order_columns!("buyer"),
-        Kind::OperatorOrders => order_columns!("buyer", "seller"),
-        Kind::BuyerServices => service_columns!("seller"),
-        Kind::SellerSubscriptions => service_columns!("buyer"),
-        Kind::OperatorSubscriptions => service_columns!("buyer", "seller"),
-        Kind::BuyerMovements => &["at", "entry", "reference", "amount", "currency", "transaction"],
-        Kind::SellerSales => &[
+        ExportKind::BuyerOrders => order_columns!("seller"),
+        ExportKind::SellerOrders => order_columns!("buyer"),
+        ExportKind::OperatorOrders => order_columns!("buyer", "seller"),
+        ExportKind::BuyerServices => service_columns!("seller"),
+        ExportKind::SellerSubscriptions => service_columns!("buyer"),
+        ExportKind::OperatorSubscriptions => service_columns!("buyer", "seller"),
+        ExportKind::BuyerMovements => &["at", "entry", "reference", "amount", "currency", "transaction"],
+        ExportKind::SellerSales => &[
             "effective",
             "item-kind",
             "state",
@@ -60,7 +60,7 @@ pub(super) const fn columns(kind: Kind) -> &'static [&'static str] {
             "product-id",
             "statement",
         ],
-        Kind::SellerStatementLines => &[
+        ExportKind::SellerStatementLines => &[
             "n",
             "item-kind",
             "order",
@@ -75,10 +75,12 @@ pub(super) const fn columns(kind: Kind) -> &'static [&'static str] {
             "currency",
             "product-id",
         ],
-        Kind::SellerCalls => &["asked", "scene", "state", "order", "line", "service", "instance", "attempts", "verdict", "ended", "call"],
-        Kind::OperatorAccounts => &["account", "account-kind", "title", "made", "seller-since", "account-id"],
-        Kind::OperatorDeposits => &["recorded", "account", "amount", "currency", "bank-reference", "note", "recorded-by", "deposit"],
-        Kind::OperatorStatements => &[
+        ExportKind::SellerCalls => {
+            &["asked", "scene", "state", "order", "line", "service", "instance", "attempts", "verdict", "ended", "call"]
+        }
+        ExportKind::OperatorAccounts => &["account", "account-kind", "title", "made", "seller-since", "account-id"],
+        ExportKind::OperatorDeposits => &["recorded", "account", "amount", "currency", "bank-reference", "note", "recorded-by", "deposit"],
+        ExportKind::OperatorStatements => &[
             "month",
             "seller",
             "state",
@@ -96,32 +98,32 @@ pub(super) const fn columns(kind: Kind) -> &'static [&'static str] {
             "bank-reference",
             "statement",
         ],
-        Kind::OperatorAudit => &["at", "actor", "account", "action", "subject", "thread", "detail", "request"],
+        ExportKind::OperatorAudit => &["at", "actor", "account", "action", "subject", "thread", "detail", "request"],
     }
 }
 
 /// The words of the program in each kind, with the set they are of.
-pub(super) fn words(kind: Kind) -> Vec<(&'static str, &'static str)> {
+pub(super) fn words(kind: ExportKind) -> Vec<(&'static str, &'static str)> {
     fn of<T: Copy>(set: &'static str, all: &'static [T], word: impl Fn(T) -> &'static str) -> Vec<(&'static str, &'static str)> {
         all.iter().map(|one| (set, word(*one))).collect()
     }
     match kind {
-        Kind::BuyerOrders | Kind::SellerOrders | Kind::OperatorOrders => [
+        ExportKind::BuyerOrders | ExportKind::SellerOrders | ExportKind::OperatorOrders => [
             of("order", OrderKind::ALL, OrderKind::word),
             of("state", OrderState::ALL, OrderState::word),
             of("state", LineState::ALL, LineState::word),
         ]
         .concat(),
-        Kind::BuyerServices | Kind::SellerSubscriptions | Kind::OperatorSubscriptions => {
+        ExportKind::BuyerServices | ExportKind::SellerSubscriptions | ExportKind::OperatorSubscriptions => {
             [of("state", SubscriptionState::ALL, SubscriptionState::word), of("renews", RenewalMode::ALL, RenewalMode::word)].concat()
         }
-        Kind::BuyerMovements => of("entry", EntryKind::ALL, EntryKind::word),
-        Kind::SellerSales => [of("item", ItemKind::ALL, ItemKind::word), of("billing", ItemState::ALL, ItemState::word)].concat(),
-        Kind::SellerStatementLines => of("item", ItemKind::ALL, ItemKind::word),
-        Kind::SellerCalls => [of("scene", Scene::ALL, Scene::word), of("state", CallState::ALL, CallState::word)].concat(),
-        Kind::OperatorAccounts => of("account", AccountKind::ALL, AccountKind::word),
-        Kind::OperatorStatements => of("state", StatementState::ALL, StatementState::word),
-        Kind::OperatorDeposits | Kind::OperatorAudit => Vec::new(),
+        ExportKind::BuyerMovements => of("entry", EntryKind::ALL, EntryKind::word),
+        ExportKind::SellerSales => [of("item", ItemKind::ALL, ItemKind::word), of("billing", ItemState::ALL, ItemState::word)].concat(),
+        ExportKind::SellerStatementLines => of("item", ItemKind::ALL, ItemKind::word),
+        ExportKind::SellerCalls => [of("scene", Scene::ALL, Scene::word), of("state", CallState::ALL, CallState::word)].concat(),
+        ExportKind::OperatorAccounts => of("account", AccountKind::ALL, AccountKind::word),
+        ExportKind::OperatorStatements => of("state", StatementState::ALL, StatementState::word),
+        ExportKind::OperatorDeposits | ExportKind::OperatorAudit => Vec::new(),
     }
 }
 
@@ -135,21 +137,25 @@ fn state<T: std::str::FromStr>(filter: &Filter) -> Result<Option<T>, Refusal> {
 pub(super) async fn check(tx: &mut Tx, new: &NewExport) -> Result<()> {
     let filter = &new.filter;
     match new.kind {
-        Kind::BuyerOrders | Kind::SellerOrders | Kind::OperatorOrders => state::<OrderState>(filter).map(drop),
-        Kind::BuyerServices | Kind::SellerSubscriptions | Kind::OperatorSubscriptions => state::<SubscriptionState>(filter).map(drop),
-        Kind::SellerSales => state::<ItemState>(filter).map(drop),
-        Kind::SellerCalls => state::<CallState>(filter).map(drop),
-        Kind::OperatorStatements => state::<StatementState>(filter).map(drop),
-        Kind::BuyerMovements | Kind::SellerStatementLines | Kind::OperatorAccounts | Kind::OperatorDeposits | Kind::OperatorAudit => {
-            filter.state.as_ref().map_or(Ok(()), |_| Err(Refusal::field("state", "unknown")))
+        ExportKind::BuyerOrders | ExportKind::SellerOrders | ExportKind::OperatorOrders => state::<OrderState>(filter).map(drop),
+        ExportKind::BuyerServices | ExportKind::SellerSubscriptions | ExportKind::OperatorSubscriptions => {
+            state::<SubscriptionState>(filter).map(drop)
         }
+        ExportKind::SellerSales => state::<ItemState>(filter).map(drop),
+        ExportKind::SellerCalls => state::<CallState>(filter).map(drop),
+        ExportKind::OperatorStatements => state::<StatementState>(filter).map(drop),
+        ExportKind::BuyerMovements
+        | ExportKind::SellerStatementLines
+        | ExportKind::OperatorAccounts
+        | ExportKind::OperatorDeposits
+        | ExportKind::OperatorAudit => filter.state.as_ref().map_or(Ok(()), |_| Err(Refusal::field("state", "unknown"))),
     }?;
-    let takes_account = matches!(new.kind, Kind::OperatorDeposits | Kind::OperatorStatements | Kind::OperatorAudit);
+    let takes_account = matches!(new.kind, ExportKind::OperatorDeposits | ExportKind::OperatorStatements | ExportKind::OperatorAudit);
     let known = [
         ("account", filter.account.is_none() || takes_account),
-        ("subscription", filter.subscription.is_none() || new.kind == Kind::SellerCalls),
-        ("statement", filter.statement.is_none() || new.kind == Kind::SellerStatementLines),
-        ("name", filter.name.is_none() || new.kind == Kind::OperatorAccounts),
+        ("subscription", filter.subscription.is_none() || new.kind == ExportKind::SellerCalls),
+        ("statement", filter.statement.is_none() || new.kind == ExportKind::SellerStatementLines),
+        ("name", filter.name.is_none() || new.kind == ExportKind::OperatorAccounts),
     ];
     if let Some((field, _)) = known.into_iter().find(|(_, is_known)| !is_known) {
         return Err(Refusal::field(field, "unknown").into());
@@ -157,7 +163,7 @@ pub(super) async fn check(tx: &mut Tx, new: &NewExport) -> Result<()> {
     if filter.name.as_ref().is_some_and(|name| name.chars().count() > FILTER_TEXT_MAX) {
         return Err(Refusal::field("name", format!("length:0-{FILTER_TEXT_MAX}")).into());
     }
-    if new.kind == Kind::SellerStatementLines {
+    if new.kind == ExportKind::SellerStatementLines {
         let id = filter.statement.ok_or_else(|| Refusal::field("statement", "required"))?;
         settlement::statement(tx, Some(new.account), id).await?;
     }
@@ -188,7 +194,7 @@ pub(super) struct Rows {
 #[derive(Clone)]
 pub(super) struct Reader {
     account: AccountId,
-    kind: Kind,
+    kind: ExportKind,
     filter: Filter,
     pub(super) wording: Wording,
 }
@@ -238,8 +244,8 @@ impl Reader {
 
     fn whose(&self) -> Whose {
         match self.kind {
-            Kind::BuyerOrders | Kind::BuyerServices => Whose::Buyer(self.account),
-            Kind::SellerOrders | Kind::SellerSubscriptions => Whose::Seller(self.account),
+            ExportKind::BuyerOrders | ExportKind::BuyerServices => Whose::Buyer(self.account),
+            ExportKind::SellerOrders | ExportKind::SellerSubscriptions => Whose::Seller(self.account),
             _ => Whose::Everybody,
         }
     }
@@ -257,19 +263,21 @@ impl Reader {
         let (filter, account) = (&self.filter, self.account);
         let max = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
         let counted = match self.kind {
-            Kind::BuyerOrders | Kind::SellerOrders | Kind::OperatorOrders => counts::orders(tx, self.whose(), state(filter)?, max).await,
-            Kind::BuyerServices | Kind::SellerSubscriptions | Kind::OperatorSubscriptions => {
+            ExportKind::BuyerOrders | ExportKind::SellerOrders | ExportKind::OperatorOrders => {
+                counts::orders(tx, self.whose(), state(filter)?, max).await
+            }
+            ExportKind::BuyerServices | ExportKind::SellerSubscriptions | ExportKind::OperatorSubscriptions => {
                 counts::subscriptions(tx, self.whose(), state(filter)?, max).await
             }
-            Kind::BuyerMovements => counts::movements(tx, &Book::Buyer(account), max).await,
-            Kind::SellerSales => counts::sales(tx, account, state(filter)?, max).await,
-            Kind::SellerStatementLines => counts::statement_lines(tx, self.statement()?, max).await,
-            Kind::SellerCalls => counts::calls(tx, account, state(filter)?, filter.subscription, max).await,
-            Kind::OperatorAccounts if self.name().is_some() => return Ok(None),
-            Kind::OperatorAccounts => counts::accounts(tx, max).await,
-            Kind::OperatorDeposits => counts::deposits(tx, filter.account, max).await,
-            Kind::OperatorStatements => counts::statements(tx, filter.account, state(filter)?, max).await,
-            Kind::OperatorAudit => counts::audit(tx, filter.account, max).await,
+            ExportKind::BuyerMovements => counts::movements(tx, &Book::Buyer(account), max).await,
+            ExportKind::SellerSales => counts::sales(tx, account, state(filter)?, max).await,
+            ExportKind::SellerStatementLines => counts::statement_lines(tx, self.statement()?, max).await,
+            ExportKind::SellerCalls => counts::calls(tx, account, state(filter)?, filter.subscription, max).await,
+            ExportKind::OperatorAccounts if self.name().is_some() => return Ok(None),
+            ExportKind::OperatorAccounts => counts::accounts(tx, max).await,
+            ExportKind::OperatorDeposits => counts::deposits(tx, filter.account, max).await,
+            ExportKind::OperatorStatements => counts::statements(tx, filter.account, state(filter)?, max).await,
+            ExportKind::OperatorAudit => counts::audit(tx, filter.account, max).await,
         };
         counted.map(Some)
     }
@@ -279,32 +287,32 @@ impl Reader {
         let page = PageRequest { after: after.to_owned(), limit };
         let (filter, account) = (&self.filter, self.account);
         match self.kind {
-            Kind::BuyerOrders | Kind::SellerOrders | Kind::OperatorOrders => {
+            ExportKind::BuyerOrders | ExportKind::SellerOrders | ExportKind::OperatorOrders => {
                 let found = orders::list(tx, self.whose(), state(filter)?, &page).await?;
                 self.orders(tx, found).await
             }
-            Kind::BuyerServices | Kind::SellerSubscriptions | Kind::OperatorSubscriptions => {
+            ExportKind::BuyerServices | ExportKind::SellerSubscriptions | ExportKind::OperatorSubscriptions => {
                 let found = subscriptions::list(tx, self.whose(), state(filter)?, &page).await?;
                 self.services(tx, found).await
             }
-            Kind::BuyerMovements => Ok(self.movements(ledger::movements(tx, &Book::Buyer(account), &page).await?)),
-            Kind::SellerSales => Ok(self.sales(settlement::items(tx, account, state(filter)?, &page).await?)),
-            Kind::SellerStatementLines => {
+            ExportKind::BuyerMovements => Ok(self.movements(ledger::movements(tx, &Book::Buyer(account), &page).await?)),
+            ExportKind::SellerSales => Ok(self.sales(settlement::items(tx, account, state(filter)?, &page).await?)),
+            ExportKind::SellerStatementLines => {
                 let statement = settlement::statement(tx, Some(account), self.statement()?).await?;
                 let found = settlement::lines(tx, statement.id, &page).await?;
                 Ok(self.statement_lines(found, statement.currency))
             }
-            Kind::SellerCalls => Ok(self.calls(calls::list(tx, Some(account), state(filter)?, filter.subscription, &page).await?)),
-            Kind::OperatorAccounts => Ok(self.accounts(accounts::list(tx, self.name(), &page).await?)),
-            Kind::OperatorDeposits => {
+            ExportKind::SellerCalls => Ok(self.calls(calls::list(tx, Some(account), state(filter)?, filter.subscription, &page).await?)),
+            ExportKind::OperatorAccounts => Ok(self.accounts(accounts::list(tx, self.name(), &page).await?)),
+            ExportKind::OperatorDeposits => {
                 let found = ledger::deposits(tx, filter.account, &page).await?;
                 self.deposits(tx, found).await
             }
-            Kind::OperatorStatements => {
+            ExportKind::OperatorStatements => {
                 let found = settlement::statements(tx, filter.account, state(filter)?, &page).await?;
                 self.statements(tx, found).await
             }
-            Kind::OperatorAudit => {
+            ExportKind::OperatorAudit => {
                 let found = audit::search(tx, filter.account, &page).await?;
                 self.audit(tx, found).await
             }

@@ -10,7 +10,7 @@ use db::scratch::Scratch;
 use db::{Db, Fate, jobs};
 use kernel::{AccountId, Actor, Code, Currency, Entropy, ExportId, Locale, UserId};
 use market::edition::{Edition, EditionKind};
-use market::exports::{self, Export, ExportState, Filter, Format, Kind, NewExport, Wording};
+use market::exports::{self, Export, ExportKind, ExportState, FileFormat, Filter, NewExport, Wording};
 use market::ledger::{self, Book, EntryKind, Posting};
 use market::settlement;
 use market::{MIGRATIONS, Market, Mode, Setup};
@@ -18,7 +18,7 @@ use testkit::world::{BEGIN, World, months};
 
 use crate::support::{TestMarket, outbound_client};
 
-fn wording(kind: Kind) -> Wording {
+fn wording(kind: ExportKind) -> Wording {
     Wording {
         locale: Locale::ZhCn,
         title: kind.word().to_owned(),
@@ -27,7 +27,7 @@ fn wording(kind: Kind) -> Wording {
     }
 }
 
-fn new(account: AccountId, kind: Kind, format: Format, filter: Filter) -> NewExport {
+fn new(account: AccountId, kind: ExportKind, format: FileFormat, filter: Filter) -> NewExport {
     let user = UserId::new(0, &Entropy::from_seed([9; 32]));
     NewExport { user, account, kind, format, filter, wording: wording(kind) }
 }
@@ -150,7 +150,7 @@ async fn an_export_is_whole_and_in_order_wherever_its_writer_was_killed() {
     deposits(&test.market, ROWS).await;
     let mut places = 0;
     for killed_after in 0..100 {
-        let export = try_ask(&test.market, new(buyer(), Kind::BuyerMovements, Format::Csv, Filter::default())).await.unwrap();
+        let export = try_ask(&test.market, new(buyer(), ExportKind::BuyerMovements, FileFormat::Csv, Filter::default())).await.unwrap();
         assert_eq!(export.state, ExportState::Running);
         let lease = test.claim("first", 1).await;
         test.good.store(killed_after, Ordering::SeqCst);
@@ -184,7 +184,7 @@ async fn an_export_is_whole_and_in_order_wherever_its_writer_was_killed() {
 async fn of_two_workers_the_one_who_began_last_writes_the_file() {
     let test = Failing::new().await;
     deposits(&test.market, 700).await;
-    let export = try_ask(&test.market, new(buyer(), Kind::BuyerMovements, Format::Csv, Filter::default())).await.unwrap();
+    let export = try_ask(&test.market, new(buyer(), ExportKind::BuyerMovements, FileFormat::Csv, Filter::default())).await.unwrap();
     let early = test.claim("early", 1).await;
     let late = test.claim("late", 2).await;
     exports::run_write_job(&test.market, &late, BEGIN).await.unwrap();
@@ -198,7 +198,7 @@ async fn of_two_workers_the_one_who_began_last_writes_the_file() {
 async fn what_is_deleted_while_it_is_written_ends() {
     let test = Failing::new().await;
     deposits(&test.market, 10).await;
-    let export = try_ask(&test.market, new(buyer(), Kind::BuyerMovements, Format::Csv, Filter::default())).await.unwrap();
+    let export = try_ask(&test.market, new(buyer(), ExportKind::BuyerMovements, FileFormat::Csv, Filter::default())).await.unwrap();
     let lease = test.claim("first", 1).await;
     test.good.store(3, Ordering::SeqCst);
     assert!(exports::run_write_job(&test.market, &lease, BEGIN).await.is_err());
@@ -213,7 +213,7 @@ async fn what_is_deleted_while_it_is_written_ends() {
 async fn what_cannot_be_written_is_given_up_and_says_so() {
     let test = Failing::new().await;
     deposits(&test.market, 10).await;
-    let one = new(buyer(), Kind::BuyerMovements, Format::Csv, Filter::default());
+    let one = new(buyer(), ExportKind::BuyerMovements, FileFormat::Csv, Filter::default());
     let export = try_ask(&test.market, one.clone()).await.unwrap();
     let mut lease = test.claim("first", 1).await;
     lease.job.tries = 4;
@@ -232,7 +232,7 @@ async fn an_account_has_two_exports_at_work_and_twenty_in_all() {
     deposits(&test.market, 3).await;
     let audit =
         |n: usize| Filter { account: Some(AccountId::new(i64::try_from(n).unwrap(), &Entropy::from_seed([5; 32]))), ..Filter::default() };
-    let ask = async |n: usize| try_ask(&test.market, new(buyer(), Kind::OperatorAudit, Format::Csv, audit(n))).await;
+    let ask = async |n: usize| try_ask(&test.market, new(buyer(), ExportKind::OperatorAudit, FileFormat::Csv, audit(n))).await;
     let mut ids = Vec::new();
     for n in 0..20 {
         let export = ask(n).await.unwrap();
@@ -248,7 +248,7 @@ async fn an_account_has_two_exports_at_work_and_twenty_in_all() {
     assert_eq!((state(1).await, state(2).await, state(3).await), (ExportState::Running, ExportState::Running, ExportState::Queued));
     let other = AccountId::new(2_000, &Entropy::from_seed([4; 32]));
     assert_eq!(
-        try_ask(&test.market, new(other, Kind::BuyerOrders, Format::Csv, Filter::default())).await.unwrap().state,
+        try_ask(&test.market, new(other, ExportKind::BuyerOrders, FileFormat::Csv, Filter::default())).await.unwrap().state,
         ExportState::Running
     );
     market::runner::advance(&test.market, market::runner::To::Now, |_| {}).await.unwrap();
@@ -261,7 +261,7 @@ async fn an_account_has_two_exports_at_work_and_twenty_in_all() {
 async fn an_export_is_its_accounts_alone_and_gone_after_three_days() {
     let world = World::new().await;
     let (buyer, other) = (world.buyer("buyer", 1_000).await, world.buyer("other", 0).await);
-    let export = try_ask(&world.market, new(buyer, Kind::BuyerMovements, Format::Xlsx, Filter::default())).await.unwrap();
+    let export = try_ask(&world.market, new(buyer, ExportKind::BuyerMovements, FileFormat::Xlsx, Filter::default())).await.unwrap();
     assert_eq!(export.file_name, "buyer-movements 2026-01-05.xlsx");
     world.settle_down().await;
     let done = get(&world.market, buyer, export.id).await.unwrap();
@@ -300,13 +300,13 @@ async fn every_list_can_be_had_whole_in_both_formats() {
         .expect("a statement");
     let of_statement = Filter { statement: Some(statement.id), ..Filter::default() };
     let mut found = BTreeMap::new();
-    for kind in Kind::ALL {
+    for kind in ExportKind::ALL {
         let account = match kind.word().split('-').next().unwrap() {
             "buyer" => buyer,
             "seller" => seller,
             _ => operator,
         };
-        let filter = if *kind == Kind::SellerStatementLines { of_statement.clone() } else { Filter::default() };
+        let filter = if *kind == ExportKind::SellerStatementLines { of_statement.clone() } else { Filter::default() };
         let ask = async |format| {
             let export = try_ask(&world.market, new(account, *kind, format, filter.clone())).await.unwrap();
             world.settle_down().await;
@@ -314,24 +314,24 @@ async fn every_list_can_be_had_whole_in_both_formats() {
             assert_eq!((done.state, done.rows_total), (ExportState::Done, Some(done.rows_done)), "{kind}");
             file(&world.market, &done).await
         };
-        let (csv, xlsx) = (lines(&ask(Format::Csv).await), cells(ask(Format::Xlsx).await));
+        let (csv, xlsx) = (lines(&ask(FileFormat::Csv).await), cells(ask(FileFormat::Xlsx).await));
         assert_eq!(csv[0], wording(*kind).headings, "{kind}");
-        assert_eq!((xlsx[0].clone(), xlsx.len()), (csv[0].clone(), csv.len() + usize::from(*kind == Kind::OperatorAudit)), "{kind}");
+        assert_eq!((xlsx[0].clone(), xlsx.len()), (csv[0].clone(), csv.len() + usize::from(*kind == ExportKind::OperatorAudit)), "{kind}");
         assert!(csv.len() > 1, "{kind} is empty");
         found.insert(*kind, csv);
     }
-    let column = |kind: Kind, name: &str| -> Vec<String> {
+    let column = |kind: ExportKind, name: &str| -> Vec<String> {
         let place = kind.columns().iter().position(|column| *column == name).unwrap();
         found[&kind][1..].iter().map(|line| line[place].clone()).collect()
     };
-    assert_eq!(column(Kind::BuyerOrders, "amount"), ["750.00", "200.00"]);
-    assert_eq!(column(Kind::BuyerOrders, "order-kind"), ["order:NEW"; 2]);
-    assert_eq!(column(Kind::SellerOrders, "buyer"), ["buyer"; 2]);
-    assert_eq!(column(Kind::BuyerOrders, "months"), ["3", "1"]);
-    assert_eq!(column(Kind::BuyerMovements, "amount"), ["-750.00", "-200.00", "10000.00"]);
-    assert_eq!(column(Kind::BuyerServices, "service")[1], sub.id.to_string());
-    assert_eq!(column(Kind::SellerStatementLines, "order").len(), usize::try_from(statement.line_count).unwrap());
-    assert!(column(Kind::OperatorAccounts, "account").contains(&"buyer".to_owned()));
+    assert_eq!(column(ExportKind::BuyerOrders, "amount"), ["750.00", "200.00"]);
+    assert_eq!(column(ExportKind::BuyerOrders, "order-kind"), ["order:NEW"; 2]);
+    assert_eq!(column(ExportKind::SellerOrders, "buyer"), ["buyer"; 2]);
+    assert_eq!(column(ExportKind::BuyerOrders, "months"), ["3", "1"]);
+    assert_eq!(column(ExportKind::BuyerMovements, "amount"), ["-750.00", "-200.00", "10000.00"]);
+    assert_eq!(column(ExportKind::BuyerServices, "service")[1], sub.id.to_string());
+    assert_eq!(column(ExportKind::SellerStatementLines, "order").len(), usize::try_from(statement.line_count).unwrap());
+    assert!(column(ExportKind::OperatorAccounts, "account").contains(&"buyer".to_owned()));
     world.finish().await;
 }
 
@@ -342,17 +342,17 @@ async fn a_filter_that_a_list_does_not_have_is_refused_at_once() {
     let statement = kernel::StatementId::new(0, &Entropy::from_seed([5; 32]));
     let state = |word: &str| Filter { state: Some(word.to_owned()), ..Filter::default() };
     for (kind, filter, code) in [
-        (Kind::BuyerOrders, state("nonsense"), Code::FieldInvalid),
-        (Kind::BuyerMovements, state("done"), Code::FieldInvalid),
-        (Kind::BuyerOrders, Filter { account: Some(shop.account), ..Filter::default() }, Code::FieldInvalid),
-        (Kind::OperatorAccounts, Filter { name: Some("x".repeat(101)), ..Filter::default() }, Code::FieldInvalid),
-        (Kind::SellerStatementLines, Filter::default(), Code::FieldInvalid),
-        (Kind::SellerStatementLines, Filter { statement: Some(statement), ..Filter::default() }, Code::NotFound),
+        (ExportKind::BuyerOrders, state("nonsense"), Code::FieldInvalid),
+        (ExportKind::BuyerMovements, state("done"), Code::FieldInvalid),
+        (ExportKind::BuyerOrders, Filter { account: Some(shop.account), ..Filter::default() }, Code::FieldInvalid),
+        (ExportKind::OperatorAccounts, Filter { name: Some("x".repeat(101)), ..Filter::default() }, Code::FieldInvalid),
+        (ExportKind::SellerStatementLines, Filter::default(), Code::FieldInvalid),
+        (ExportKind::SellerStatementLines, Filter { statement: Some(statement), ..Filter::default() }, Code::NotFound),
     ] {
-        let refused = try_ask(&world.market, new(shop.account, kind, Format::Csv, filter.clone())).await.unwrap_err();
+        let refused = try_ask(&world.market, new(shop.account, kind, FileFormat::Csv, filter.clone())).await.unwrap_err();
         assert_eq!(refused.code(), Some(code), "{kind} {filter:?}");
     }
-    let some = try_ask(&world.market, new(shop.account, Kind::BuyerOrders, Format::Csv, state("completed"))).await.unwrap();
+    let some = try_ask(&world.market, new(shop.account, ExportKind::BuyerOrders, FileFormat::Csv, state("completed"))).await.unwrap();
     world.settle_down().await;
     let done = get(&world.market, shop.account, some.id).await.unwrap();
     assert_eq!(lines(&file(&world.market, &done).await).len(), 1, "an empty list is a file with headings");

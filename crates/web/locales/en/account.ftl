@@ -134,6 +134,7 @@ page-export-running = Being written
 page-export-done = Ready
 page-export-failed = Failed
 page-export-waits = Begins when your other files are ready
+page-export-begins = Beginning
 page-export-rows-of = { $done } of { $total } entries
 page-export-rows-so-far = { $value } entries so far
 page-export-failed-what = Please export the list again. If it fails again, write to the marketplace.

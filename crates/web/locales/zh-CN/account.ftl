@@ -134,6 +134,7 @@ page-export-running = 生成中
 page-export-done = 可下载
 page-export-failed = 未成功
 page-export-waits = 其他文件生成后开始
+page-export-begins = 即将开始
 page-export-rows-of = 已写入 { $done } / { $total } 条
 page-export-rows-so-far = 已写入 { $value } 条
 page-export-failed-what = 请重新导出；如仍不成功，请联系平台。

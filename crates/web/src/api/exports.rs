@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use kernel::ExportId;
-use market::exports::{Export, Filter, Format, Kind};
+use market::exports::{Export, ExportKind, FileFormat, Filter};
 use market::page::Page;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,11 +30,9 @@ pub(crate) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ExportWanted {
     /// Which list.
-    #[schema(inline)]
-    kind: Kind,
+    kind: ExportKind,
     /// As what kind of file.
-    #[schema(inline)]
-    format: Format,
+    format: FileFormat,
     /// What of it; everything when left out.
     #[serde(default)]
     filter: Filter,

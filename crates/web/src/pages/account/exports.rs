@@ -69,6 +69,7 @@ fn note(export: &Export, words: &Words) -> String {
         (ExportState::Running, Some(total)) => {
             part("page-export-rows-of", &[("done", grouped(export.rows_done)), ("total", grouped(total))])
         }
+        (ExportState::Running, None) if export.rows_done == 0 => words.s("page-export-begins"),
         (ExportState::Running, None) => words.with("page-export-rows-so-far", grouped(export.rows_done)),
         (ExportState::Failed, _) => words.s("page-export-failed-what"),
         (ExportState::Done, _) if export.cut_at.is_some() => {
