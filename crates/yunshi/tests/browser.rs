@@ -81,6 +81,16 @@ fn buyers_go_their_ways() {
 }
 
 #[test]
+fn the_storefront_is_gone_through() {
+    go("shop");
+}
+
+#[test]
+fn sellers_and_the_operator_do_their_work() {
+    go("market");
+}
+
+#[test]
 fn everybody_looks_after_themselves() {
     go("account");
 }

@@ -11,13 +11,22 @@ const product = async (page) => {
   return href.split("?")[0];
 };
 
+/// Goes through the checkout of what was chosen, and comes to the order's page.
+const checkout = async (page) => {
+  for (const box of await page.locator("input[name=agree]").all()) await box.check();
+  await page.check("input[name=pay][value=later]");
+  await page.click("form[action='/checkout'] button.go");
+  await page.locator("tbody a.mono").first().click();
+  await page.waitForURL(/\/buyer\/orders\/CS/);
+  return page.url();
+};
+
 /// Chooses a month of a product, orders it and comes to the order's page.
 const order = async (page, { months = "1" } = {}) => {
   const path = await product(page);
   await page.goto(`${path}?unit=month&count=${months}`);
-  await page.click("form[action='/buyer/orders'] button");
-  await page.waitForURL(/\/buyer\/orders\/CS/);
-  return page.url();
+  await page.click("form[action='/checkout'] button");
+  return checkout(page);
 };
 
 const pay = async (page) => {
@@ -82,7 +91,11 @@ test("a second press of a button does a thing once, and going back shows what is
   await deposit(person.login, 100_000_000);
   const path = await product(page);
   await page.goto(`${path}?unit=month&count=1`);
-  await page.locator("form[action='/buyer/orders'] button").dblclick();
+  await page.click("form[action='/checkout'] button");
+  for (const box of await page.locator("input[name=agree]").all()) await box.check();
+  await page.check("input[name=pay][value=later]");
+  await page.locator("form[action='/checkout'] button.go").dblclick();
+  await page.locator("tbody a.mono").first().click();
   await page.waitForURL(/\/buyer\/orders\/CS/);
   const order = page.url();
   await page.locator("form[action$='/pay'] button").dblclick();
@@ -166,19 +179,26 @@ test("the whole way with the keyboard alone", async (t) => {
   const path = await product(page);
   await page.goto(`${path}?unit=month&count=1`);
   /// Tabs to the element and presses it; what has the focus is seen to have it.
-  const reach = async (selector) => {
+  const reach = async (selector, key = "Enter") => {
     for (let presses = 0; presses < 120; presses += 1) {
       await page.keyboard.press("Tab");
       const there = await page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector);
       if (!there) continue;
       const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
       assert.notEqual(outline, "none", `${selector} shows that it has the focus`);
-      return page.keyboard.press("Enter");
+      return page.keyboard.press(key);
     }
     throw new Error(`${selector} is not reached`);
   };
-  await reach("form[action='/buyer/orders'] button");
+  await reach("form[action='/checkout'] button");
+  await page.waitForURL(/\/checkout/);
+  await reach("input[name=agree]", "Space");
+  if ((await page.locator("input[name=agree]").count()) > 1) await reach("input[name=agree]", "Space");
+  await reach("form[action='/checkout'] button.go");
+  await page.waitForURL(/\/checkout\//);
+  await reach("tbody a.mono");
   await page.waitForURL(/\/buyer\/orders\/CS/);
+  if (await page.locator("form[action$='/pay']").count())
   await reach("form[action$='/pay'] button");
   await page.waitForSelector(".say.ok a[href^='/buyer/services/']");
   await reach(".say.ok a");
