@@ -29,3 +29,4 @@ page-change-new = Worth as the new
 page-change-old = Worth as the old
 page-to-pay = To pay
 page-change-choose = Choose another variant or quantity to see what it costs.
+page-no-agreements = Nothing yet. What you agree to when you order stands here.

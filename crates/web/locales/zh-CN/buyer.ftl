@@ -29,3 +29,4 @@ page-change-new = 按新规格计
 page-change-old = 按原规格计
 page-to-pay = 应付
 page-change-choose = 选择其他规格或数量，即可查看差价。
+page-no-agreements = 暂无记录。您下单时同意的协议会列在这里。

@@ -16,9 +16,12 @@ async fn what_waits_for_a_buyer_stands_on_the_first_page() {
     empty.says("Nothing waits for you");
     empty.says("¥10,000.00");
     empty.says("No orders yet");
-    for (path, nothing) in
-        [("/buyer/orders", "No orders yet"), ("/buyer/services", "Nothing bought yet"), ("/buyer/orders?state=failed", "None like that")]
-    {
+    for (path, nothing) in [
+        ("/buyer/orders", "No orders yet"),
+        ("/buyer/services", "Nothing bought yet"),
+        ("/buyer/agreements", "Nothing yet. What you agree to"),
+        ("/buyer/orders?state=failed", "None like that"),
+    ] {
         browser.open(path).await.says(nothing);
     }
     let (order, _) = shop.buy().await;

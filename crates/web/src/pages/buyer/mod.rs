@@ -1,5 +1,6 @@
 //! The buyer center: what needs doing, what is in use, orders, money.
 
+mod agreements;
 mod balance;
 mod change;
 mod orders;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/buyer/services/{id}/renewal", post(service::set_renewal))
         .route("/buyer/services/{id}/return", post(service::give_back))
         .route("/buyer/balance", get(balance::balance))
+        .route("/buyer/agreements", get(agreements::agreements))
 }
 
 pub(super) fn order_chip(state: OrderState, words: &Words) -> Chip {
