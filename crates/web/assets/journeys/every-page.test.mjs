@@ -12,7 +12,8 @@ for (const [who, login] of [["a visitor", null], ["a buyer", "hongda"], ["a sell
       const page = await context.newPage();
       if (login) await signIn(page, login);
       const wrong = [];
-      const seen = await walk(page, async (path) => {
+      const seen = await walk(page, async (path, wrongWay) => {
+        if (wrongWay) wrong.push(`${path}: ${wrongWay}`);
         for (const fault of await faults(page)) wrong.push(`${path}: ${fault}`);
         const headings = await page.locator("h1").count();
         if (headings !== 1) wrong.push(`${path}: ${headings} first headings`);

@@ -1,18 +1,23 @@
 // Goes through all pages that links lead to, one of each kind: two orders are one kind.
 const kind = (path) => path.replace(/\/(?:[a-z]{2,4}_[0-9a-z]+|CS[0-9A-Z]+|\d{6})(?=\/|$)/g, "/*");
 
-/// Calls `look` on one page of each kind, beginning at the home page; gives their paths.
-export async function walk(page, look, begin = ["/", "/styleguide", "/sign-in", "/sign-up", "/products/prd_1"]) {
+/// Where no link leads: a thing that is not there.
+const MISSING = "/products/prd_1";
+
+/// Calls `look` on one page of each kind, beginning at the home page, with what is wrong with the way there (a link that leads to nothing); gives
+/// their paths.
+export async function walk(page, look, begin = ["/", "/styleguide", "/sign-in", "/sign-up", MISSING]) {
   const [known, queue, seen] = [new Set(), [...begin], []];
   begin.forEach((path) => known.add(kind(path)));
   while (queue.length > 0) {
     const path = queue.shift();
-    await page.goto(path);
+    const answer = await page.goto(path);
     const landed = new URL(page.url());
     // A page that sends its reader on is another page.
     if (kind(landed.pathname) !== kind(path) && known.has(kind(landed.pathname))) continue;
     seen.push(path);
-    await look(path);
+    const status = answer?.status() ?? 0;
+    await look(path, status >= 400 && path !== MISSING ? `a link leads to ${status}` : "");
     const links = await page.locator("a[href^='/']").evaluateAll((found) => found.map((link) => link.getAttribute("href")));
     for (const link of links) {
       const target = link.split(/[?#]/)[0];

@@ -252,7 +252,6 @@ page-sell-revoke = Revoke
 page-sell-revoke-sure = I want to revoke this pair
 page-sell-revoke-what = Calls that are signed with it are refused from now on, for good.
 page-sell-revoked = Revoked
-page-sell-rule-amount = must be an amount such as 199 or 199.50
 page-sell-run-of-case = A run of the test case
 page-sell-sales-why = Every delivered order line, and every return, with the statement that it is in.
 page-sell-see-in-store = See it in the store

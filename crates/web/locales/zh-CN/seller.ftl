@@ -252,7 +252,6 @@ page-sell-revoke = 吊销
 page-sell-revoke-sure = 确认吊销该密钥对
 page-sell-revoke-what = 使用它签名的调用将立即被拒绝，且不可恢复。
 page-sell-revoked = 已吊销
-page-sell-rule-amount = 须为金额，例如 199 或 199.50
 page-sell-run-of-case = 用例运行：
 page-sell-sales-why = 每一条已交付的订单行和退款，以及所在的对账单。
 page-sell-see-in-store = 在商店中查看

@@ -1,9 +1,25 @@
 //! A form that comes back: what was typed in it, and what is wrong beside which field, so that nobody types anything twice.
 
-use kernel::{Code, Locale, Refusal};
+use kernel::{Code, Currency, Locale, Refusal};
+use serde::Deserialize;
 
-use crate::problem;
+use crate::problem::{self, ApiError, ApiResult};
 use crate::texts;
+
+/// A form that carries nothing but its button.
+#[derive(Deserialize)]
+pub(crate) struct NoFields {}
+
+/// What a browser sends of a form, in its order.
+pub(crate) type Pairs = Vec<(String, String)>;
+
+/// The refusal that a form shows beside its fields; a fault stays one.
+pub(crate) fn refused(error: ApiError) -> ApiResult<Refusal> {
+    match error {
+        ApiError::Refused(refusal) => Ok(refusal),
+        fault @ (ApiError::Unavailable(_) | ApiError::Broken(_)) => Err(fault),
+    }
+}
 
 /// What stands in a form.
 #[derive(Clone, Debug, Default)]
@@ -105,6 +121,22 @@ impl Filled {
     }
 }
 
+/// A sum as people type it (`1,234.50`, `¥1234.5`), in minor units.
+///
+/// # Errors
+/// [`Code::FieldInvalid`] when it is none, or has more decimals than the currency.
+pub(crate) fn typed_money(field: &'static str, text: &str, currency: Currency) -> Result<i64, Refusal> {
+    let refused = || Refusal::field(field, "money");
+    let plain: String = text.trim().trim_start_matches(['¥', '￥', '$', '€']).chars().filter(|c| !matches!(c, ',' | '，' | ' ')).collect();
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    let decimals = usize::try_from(currency.decimals()).unwrap_or(0);
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    if whole.is_empty() || whole.len() > 15 || !digits(whole) || !digits(fraction) || fraction.len() > decimals {
+        return Err(refused());
+    }
+    format!("{whole}{fraction:0<decimals$}").parse().map_err(|_| refused())
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -123,5 +155,23 @@ mod tests {
         assert!(again.is_on("side", "b") && !again.is_on("side", "c"));
         let elsewhere = again.refused(&Refusal::new(Code::VersionStale), Locale::En);
         assert!(!elsewhere.said().is_empty());
+    }
+
+    #[test]
+    fn a_sum_is_read_as_people_type_it_and_never_rounded() {
+        for (text, minor) in [
+            ("1234.50", Some(123_450)),
+            (" ¥1,234.5 ", Some(123_450)),
+            ("0.01", Some(1)),
+            ("7", Some(700)),
+            ("", None),
+            ("1.234", None),
+            ("-1", None),
+            ("1e3", None),
+            (".5", None),
+            ("99999999999999999999", None),
+        ] {
+            assert_eq!(typed_money("amount", text, Currency::CNY).ok(), minor, "{text}");
+        }
     }
 }

@@ -8,6 +8,7 @@
 
 mod account;
 mod assets;
+mod attempts;
 mod buyer;
 mod door;
 mod form;
@@ -19,6 +20,7 @@ mod parts;
 mod password;
 mod seller;
 mod shell;
+mod states;
 mod storefront;
 mod styleguide;
 

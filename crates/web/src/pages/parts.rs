@@ -2,6 +2,7 @@
 
 use kernel::Locale;
 use market::audit::AuditEntry;
+use market::catalog::Names;
 
 use super::shell::Words;
 use crate::extract::seal_cursor;
@@ -26,6 +27,13 @@ impl Choice {
     pub(crate) fn all(words: &Words, on: bool) -> Self {
         Self { value: String::new(), label: words.s("page-all"), on }
     }
+}
+
+/// A name with its variant.
+pub(crate) fn full_name(names: &Names, words: &Words) -> (String, String) {
+    let (edition, sku) = (names.edition.pick(words.locale), names.sku.pick(words.locale));
+    let variant = if edition == sku { sku.to_owned() } else { format!("{edition} · {sku}") };
+    (names.product.pick(words.locale).to_owned(), variant)
 }
 
 /// Something that happened, in a timeline.

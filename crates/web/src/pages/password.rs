@@ -16,6 +16,7 @@ use super::{Page, again, go_to_done, outbox};
 use crate::AppState;
 use crate::auth::{Arrival, OurPage};
 use crate::extract::{Form, Query};
+use crate::pages::form::Pairs;
 use crate::problem::{self, ApiError, ApiResult};
 
 pub(super) fn routes() -> Router<AppState> {
@@ -41,13 +42,7 @@ async fn forgot(State(app): State<AppState>, reader: Reader) -> Response {
     Page(forgot_page(&app, reader.shell, Filled::default())).into_response()
 }
 
-async fn ask(
-    State(app): State<AppState>,
-    _: OurPage,
-    arrival: Arrival,
-    reader: Reader,
-    form: Form<Vec<(String, String)>>,
-) -> ApiResult<Response> {
+async fn ask(State(app): State<AppState>, _: OurPage, arrival: Arrival, reader: Reader, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     match accounts::ask_reset(app.market(), &arrival.ctx, filled.value("whom")).await.map_err(ApiError::from) {
         Ok(()) => Ok(go_to_done("/password/forgot", "reset-asked").into_response()),
@@ -98,13 +93,7 @@ async fn form(State(app): State<AppState>, reader: Reader, Query(Link { token })
     })
 }
 
-async fn set(
-    State(app): State<AppState>,
-    _: OurPage,
-    arrival: Arrival,
-    reader: Reader,
-    form: Form<Vec<(String, String)>>,
-) -> ApiResult<Response> {
+async fn set(State(app): State<AppState>, _: OurPage, arrival: Arrival, reader: Reader, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let (token, new) = (filled.value("token").to_owned(), filled.value("new_password"));
     match accounts::reset_by_token(app.market(), &arrival.ctx, &token, new).await.map_err(ApiError::from) {

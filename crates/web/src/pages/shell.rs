@@ -64,13 +64,7 @@ impl Words {
         let decimal = Money::new(minor, currency).decimal();
         let (sign, digits) = decimal.strip_prefix('-').map_or(("", &*decimal), |rest| ("-", rest));
         let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
-        let mut grouped = String::new();
-        for (place, digit) in whole.chars().enumerate() {
-            if place > 0 && (whole.len() - place) % 3 == 0 {
-                grouped.push(',');
-            }
-            grouped.push(digit);
-        }
+        let grouped = grouped(whole);
         let fraction = fraction.map_or_else(String::new, |fraction| format!(".{fraction}"));
         let symbol = match currency.code() {
             "CNY" => "¥".to_owned(),
@@ -107,6 +101,18 @@ impl Words {
     pub(crate) fn state(&self, word: &str) -> String {
         self.alone("state", word)
     }
+}
+
+/// `1,234`: digits in threes.
+pub(crate) fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Who reads a page.

@@ -177,3 +177,48 @@ async fn a_name_that_would_be_a_formula_is_none_in_a_file() {
     assert!(file.contains("'=HYPERLINK(1)") && file.contains("'+cmd|") && !file.contains(",=") && !file.contains(",+"), "{file}");
     shop.fair.app.finish().await;
 }
+
+#[tokio::test]
+async fn a_list_is_had_as_a_file_with_just_what_is_shown() {
+    let shop = Shop::open().await;
+    shop.buy().await;
+    shop.days(45).await;
+    let mut operator = Browser::new(&shop.fair.app, "en");
+    operator.sign_in("operator").await;
+    for (path, kind) in [
+        ("/operator/orders?state=completed", "operator-orders"),
+        ("/operator/subscriptions", "operator-subscriptions"),
+        ("/operator/accounts", "operator-accounts"),
+        ("/operator/deposits", "operator-deposits"),
+        ("/operator/statements", "operator-statements"),
+        ("/operator/audit", "operator-audit"),
+    ] {
+        operator.open(path).await.says(&format!("name=\"kind\" value=\"{kind}\""));
+    }
+    let chosen = operator.open("/operator/orders?state=completed").await;
+    let form = chosen.html.split("value=\"operator-orders\"").nth(1).unwrap().split("</form>").next().unwrap();
+    assert!(form.contains("name=\"state\" value=\"completed\""), "{form}");
+    let fields = [("kind", "operator-orders"), ("state", "completed"), ("format", "csv")];
+    assert!(operator.post("/account/exports", &fields).await.goes_to().starts_with("/account/exports"));
+    // A file that would hold more than is shown is not offered.
+    let narrow = operator.open("/operator/audit?action=orders.paid").await;
+    assert!(!narrow.html.contains("value=\"operator-audit\""), "{}", narrow.html);
+    let mut seller = Browser::new(&shop.fair.app, "zh-CN");
+    seller.sign_in("nebula").await;
+    for (path, kind) in [
+        ("/seller/orders", "seller-orders"),
+        ("/seller/subscriptions", "seller-subscriptions"),
+        ("/seller/sales", "seller-sales"),
+        ("/seller/calls", "seller-calls"),
+    ] {
+        seller.open(path).await.says(&format!("name=\"kind\" value=\"{kind}\""));
+    }
+    let statements = seller.open("/seller/statements").await;
+    let statement = statements.html.split("href=\"/seller/statements/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let page = seller.open(&format!("/seller/statements/{statement}")).await;
+    page.says(&format!("name=\"statement\" value=\"{statement}\""));
+    let fields = [("kind", "seller-statement-lines"), ("statement", statement.as_str()), ("format", "xlsx")];
+    assert!(seller.post("/account/exports", &fields).await.goes_to().starts_with("/account/exports"));
+    shop.days(0).await;
+    shop.finish().await;
+}

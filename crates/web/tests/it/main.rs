@@ -8,6 +8,7 @@ mod buyer_pages;
 mod buying;
 mod contract;
 mod doors;
+mod every_page;
 mod everything;
 mod exports;
 mod foundation;

@@ -162,7 +162,11 @@ async fn a_seller_goes_from_an_application_to_a_product_on_sale() {
     let bad = with(&with(&whole, "editions.0.skus.0.month", "cheap"), "editions.0.skus.0.max", "many");
     let refused = browser.post("/seller/products", &bad).await;
     assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(between(&refused, "id=\"editions.0.skus.0.prices-wrong\"", "</p>").contains("must be an amount"), "{}", refused.html);
+    assert!(
+        between(&refused, "id=\"editions.0.skus.0.prices-wrong\"", "</p>").contains("must be a sum such as 1234.50"),
+        "{}",
+        refused.html
+    );
     assert!(between(&refused, "id=\"editions.0.skus.0.max-wrong\"", "</p>").contains("must be between"), "{}", refused.html);
     refused.says("Edition 1 › SKU 1 › Prices");
     refused.says("value=\"cheap\"");

@@ -11,8 +11,9 @@ use crate::auth::SignedIn;
 use crate::exports;
 use crate::extract::{Form, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{Chip, Stamp};
-use crate::pages::shell::{Person, Shell, Words};
+use crate::pages::shell::{Person, Shell, Words, grouped};
 use crate::pages::{Page, again, go_to_done};
 use crate::problem::{ApiError, ApiResult};
 
@@ -40,19 +41,6 @@ pub(crate) struct Exports {
     days: String,
 }
 
-/// `1,234`.
-fn grouped(number: i64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 /// `12.3 KB`.
 fn size(bytes: i64) -> String {
     const UNITS: [(i64, &str); 3] = [(1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "KB")];
@@ -67,14 +55,12 @@ fn note(export: &Export, words: &Words) -> String {
     match (export.state, export.rows_total) {
         (ExportState::Queued, _) => words.s("page-export-waits"),
         (ExportState::Running, Some(total)) => {
-            part("page-export-rows-of", &[("done", grouped(export.rows_done)), ("total", grouped(total))])
+            part("page-export-rows-of", &[("done", grouped(&export.rows_done.to_string())), ("total", grouped(&total.to_string()))])
         }
         (ExportState::Running, None) if export.rows_done == 0 => words.s("page-export-begins"),
-        (ExportState::Running, None) => words.with("page-export-rows-so-far", grouped(export.rows_done)),
+        (ExportState::Running, None) => words.with("page-export-rows-so-far", grouped(&export.rows_done.to_string())),
         (ExportState::Failed, _) => words.s("page-export-failed-what"),
-        (ExportState::Done, _) if export.cut_at.is_some() => {
-            words.with("page-export-cut", grouped(i64::try_from(ROWS_MAX).unwrap_or(i64::MAX)))
-        }
+        (ExportState::Done, _) if export.cut_at.is_some() => words.with("page-export-cut", grouped(&ROWS_MAX.to_string())),
         (ExportState::Done, _) => String::new(),
     }
 }
@@ -132,7 +118,7 @@ fn filter(filled: &Filled) -> Result<Filter, Refusal> {
     })
 }
 
-pub(crate) async fn ask(State(app): State<AppState>, person: Person, form: Form<Vec<(String, String)>>) -> ApiResult<Response> {
+pub(crate) async fn ask(State(app): State<AppState>, person: Person, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let word = |field: &'static str| Refusal::field(field, "unknown");
     let read = || -> Result<_, Refusal> {
@@ -174,6 +160,9 @@ mod tests {
         for (bytes, said) in [(0, "0 B"), (1_023, "1023 B"), (1_024, "1.0 KB"), (1_572_864, "1.5 MB"), (5 << 30, "5.0 GB")] {
             assert_eq!(size(bytes), said);
         }
-        assert_eq!((grouped(7), grouped(1_200), grouped(200_000)), ("7".to_owned(), "1,200".to_owned(), "200,000".to_owned()));
+        assert_eq!(
+            (grouped(&7.to_string()), grouped(&1_200.to_string()), grouped(&200_000.to_string())),
+            ("7".to_owned(), "1,200".to_owned(), "200,000".to_owned())
+        );
     }
 }

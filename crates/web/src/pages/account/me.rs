@@ -14,6 +14,7 @@ use super::super::shell::{Person, Shell, Words};
 use super::super::{Page, again, go_to_done};
 use crate::AppState;
 use crate::extract::{Form, Segment};
+use crate::pages::form::Pairs;
 use crate::problem::{ApiError, ApiResult};
 
 /// Where somebody is signed in.
@@ -140,7 +141,7 @@ pub(crate) async fn me(State(app): State<AppState>, person: Person) -> ApiResult
     Ok(Page(page(&app, person, None, Filled::default()).await?))
 }
 
-pub(crate) async fn save(State(app): State<AppState>, person: Person, form: Form<Vec<(String, String)>>) -> ApiResult<Response> {
+pub(crate) async fn save(State(app): State<AppState>, person: Person, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let (principal, ctx) = (person.principal.clone(), person.ctx.at(person.ctx.now));
     let saved = match read_details(&filled) {
@@ -161,7 +162,7 @@ pub(crate) async fn save(State(app): State<AppState>, person: Person, form: Form
     }
 }
 
-pub(crate) async fn change_password(State(app): State<AppState>, person: Person, form: Form<Vec<(String, String)>>) -> ApiResult<Response> {
+pub(crate) async fn change_password(State(app): State<AppState>, person: Person, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let (old, new) = (filled.value("old_password"), filled.value("new_password"));
     match accounts::change_password(app.market(), &person.ctx, &person.principal, old, new).await.map_err(ApiError::from) {
@@ -176,7 +177,7 @@ pub(crate) async fn change_password(State(app): State<AppState>, person: Person,
 }
 
 /// Whether one gets messages by mail, too.
-pub(crate) async fn choose_mail(State(app): State<AppState>, person: Person, form: Form<Vec<(String, String)>>) -> ApiResult<Response> {
+pub(crate) async fn choose_mail(State(app): State<AppState>, person: Person, form: Form<Pairs>) -> ApiResult<Response> {
     let wants = Filled::of(form.fields).is_on("notices", NoticesByMail::On.word());
     let choice = if wants { NoticesByMail::On } else { NoticesByMail::Off };
     let Person { principal, ctx, .. } = person;

@@ -13,6 +13,7 @@ use crate::acts;
 use crate::auth::people;
 use crate::extract::{Form, Paging, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{Chip, Choice, more};
 use crate::pages::shell::{Member, Shell, Words};
 use crate::pages::{Page, again, go_to_done};
@@ -96,11 +97,7 @@ pub(crate) async fn new(member: Member<people::Manage>) -> Page<NewMember> {
 /// Where the codes of a new person belong.
 const NEW_PLACES: [(Code, &str); 2] = [(Code::LoginTaken, "login"), (Code::PasswordWeak, "password")];
 
-pub(crate) async fn add(
-    State(app): State<AppState>,
-    member: Member<people::Manage>,
-    form: Form<Vec<(String, String)>>,
-) -> ApiResult<Response> {
+pub(crate) async fn add(State(app): State<AppState>, member: Member<people::Manage>, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     match make(&app, &member, &filled).await {
         Ok(user) => Ok(go_to_done(&format!("/account/members/{}", user.id), "member-added").into_response()),
@@ -198,11 +195,30 @@ async fn act<T: Send + 'static>(
     acts::manage(app, member.may.principal.clone(), member.may.ctx.at(member.may.ctx.now), id, act).await
 }
 
+/// What comes after a form of somebody's page: the page, or the form again with what is wrong in it.
+async fn after(
+    app: &AppState,
+    member: Member<people::Manage>,
+    id: UserId,
+    outcome: ApiResult<()>,
+    (done, filled, back): (&str, Filled, fn(Filled) -> Back),
+) -> ApiResult<Response> {
+    match outcome {
+        Ok(()) => Ok(to_member(id, done)),
+        // Whoever is not there has no form.
+        Err(ApiError::Refused(refusal)) if refusal.code != Code::NotFound => {
+            let filled = filled.refused_beside(&refusal, member.shell.t.locale, &[(Code::PasswordWeak, "new_password")]);
+            Ok(again(&refusal, page(app, member, id, back(filled)).await?))
+        }
+        Err(other) => Err(other),
+    }
+}
+
 pub(crate) async fn save(
     State(app): State<AppState>,
     member: Member<people::Manage>,
     Segment(id): Segment<UserId>,
-    form: Form<Vec<(String, String)>>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let saved = match read_details(&filled) {
@@ -213,21 +229,14 @@ pub(crate) async fn save(
         }
         Err(refusal) => Err(refusal.into()),
     };
-    match saved {
-        Ok(()) => Ok(to_member(id, "saved")),
-        Err(ApiError::Refused(refusal)) if refusal.code != Code::NotFound => {
-            let filled = filled.refused(&refusal, member.shell.t.locale);
-            Ok(again(&refusal, page(&app, member, id, Back::Details(filled)).await?))
-        }
-        Err(other) => Err(other),
-    }
+    after(&app, member, id, saved, ("saved", filled, Back::Details)).await
 }
 
 pub(crate) async fn set_roles(
     State(app): State<AppState>,
     member: Member<people::Manage>,
     Segment(id): Segment<UserId>,
-    form: Form<Vec<(String, String)>>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let (principal, ctx) = (member.may.principal.clone(), member.may.ctx.at(member.may.ctx.now));
@@ -242,22 +251,14 @@ pub(crate) async fn set_roles(
         }
         (Err(refusal), _) | (_, Err(refusal)) => Err(refusal.into()),
     };
-    match set {
-        Ok(()) => Ok(to_member(id, "saved")),
-        Err(ApiError::Refused(refusal)) if refusal.code != Code::NotFound => {
-            // A form without a tick has no field of that name.
-            let filled = filled.refused(&refusal, member.shell.t.locale);
-            Ok(again(&refusal, page(&app, member, id, Back::Roles(filled)).await?))
-        }
-        Err(other) => Err(other),
-    }
+    after(&app, member, id, set, ("saved", filled, Back::Roles)).await
 }
 
 pub(crate) async fn set_password(
     State(app): State<AppState>,
     member: Member<people::Manage>,
     Segment(id): Segment<UserId>,
-    form: Form<Vec<(String, String)>>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (filled, account) = (Filled::of(form.fields), member.may.account());
     let login = app.read(async move |tx| accounts::get_user(tx, account, id).await).await?.login;
@@ -269,14 +270,7 @@ pub(crate) async fn set_password(
         }
         Err(refused) => Err(refused),
     };
-    match set {
-        Ok(()) => Ok(to_member(id, "password")),
-        Err(ApiError::Refused(refusal)) => {
-            let filled = filled.refused_beside(&refusal, member.shell.t.locale, &[(Code::PasswordWeak, "new_password")]);
-            Ok(again(&refusal, page(&app, member, id, Back::Password(filled)).await?))
-        }
-        Err(fault) => Err(fault),
-    }
+    after(&app, member, id, set, ("password", filled, Back::Password)).await
 }
 
 pub(crate) async fn disable(

@@ -9,6 +9,7 @@ use market::accounts::{self, NewToken, Permission, TokenView};
 use crate::AppState;
 use crate::extract::{Form, Paging, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{Chip, Choice, more};
 use crate::pages::shell::{Person, Shell, Words};
 use crate::pages::{Page, again, go_to_done};
@@ -86,12 +87,7 @@ fn read(filled: &Filled, wall: i64) -> Result<NewToken, Refusal> {
     Ok(NewToken { name: filled.value("name").to_owned(), scopes, expires_at })
 }
 
-pub(crate) async fn create(
-    State(app): State<AppState>,
-    person: Person,
-    paging: Paging,
-    form: Form<Vec<(String, String)>>,
-) -> ApiResult<Response> {
+pub(crate) async fn create(State(app): State<AppState>, person: Person, paging: Paging, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let (principal, ctx) = (person.principal.clone(), person.ctx.at(person.ctx.now));
     let made = match read(&filled, person.ctx.wall) {

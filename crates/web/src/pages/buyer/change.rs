@@ -10,12 +10,13 @@ use market::orders::{self, Quote};
 use market::subscriptions::{self, Subscription};
 use serde::Deserialize;
 
-use super::{full_name, to_order};
+use super::to_order;
 use crate::AppState;
 use crate::acts;
 use crate::auth::buyer;
 use crate::extract::{Form, Query, Segment};
 use crate::pages::parts::Choice;
+use crate::pages::parts::full_name;
 use crate::pages::shell::{Member, Shell, Words};
 use crate::pages::{Page, new_key};
 use crate::problem::{self, ApiError, ApiResult};

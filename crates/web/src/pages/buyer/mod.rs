@@ -11,15 +11,11 @@ mod services;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use market::catalog::Names;
 use market::idempotency::IdempotencyKey;
-use market::orders::OrderState;
-use market::subscriptions::SubscriptionState;
 use serde::Deserialize;
 
 use super::go_to;
-use super::parts::Chip;
-use super::shell::{Member, Words};
+use super::shell::Member;
 use crate::AppState;
 use crate::acts::Act;
 
@@ -39,35 +35,6 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/buyer/services/{id}/return", post(service::give_back))
         .route("/buyer/balance", get(balance::balance))
         .route("/buyer/agreements", get(agreements::agreements))
-}
-
-pub(super) fn order_chip(state: OrderState, words: &Words) -> Chip {
-    let tone = match state {
-        OrderState::PendingPayment | OrderState::PendingReview => "warn",
-        OrderState::Processing | OrderState::Refunding => "wait",
-        OrderState::Completed => "ok",
-        OrderState::Failed => "bad",
-        OrderState::Cancelled | OrderState::Refunded => "idle",
-    };
-    Chip { word: words.state(state.word()), tone }
-}
-
-pub(super) fn service_chip(state: SubscriptionState, words: &Words) -> Chip {
-    let tone = match state {
-        SubscriptionState::Opening => "wait",
-        SubscriptionState::InUse => "ok",
-        SubscriptionState::Frozen => "ice",
-        SubscriptionState::Failed => "bad",
-        SubscriptionState::Released => "idle",
-    };
-    Chip { word: words.state(state.word()), tone }
-}
-
-/// A name with its variant.
-pub(super) fn full_name(names: &Names, words: &Words) -> (String, String) {
-    let (edition, sku) = (names.edition.pick(words.locale), names.sku.pick(words.locale));
-    let variant = if edition == sku { sku.to_owned() } else { format!("{edition} · {sku}") };
-    (names.product.pick(words.locale).to_owned(), variant)
 }
 
 impl<R> Member<R> {

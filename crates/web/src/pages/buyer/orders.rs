@@ -12,13 +12,15 @@ use market::page::PageRequest;
 use market::subscriptions::Whose;
 use serde::Deserialize;
 
-use super::{KeyFields, full_name, order_chip, to_order};
+use super::{KeyFields, to_order};
 use crate::AppState;
 use crate::acts;
 use crate::auth::buyer;
 use crate::extract::{Form, Paging, Query, Segment};
+use crate::pages::parts::full_name;
 use crate::pages::parts::{Chip, Choice, Moment, moments, more_of};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::Shown;
 use crate::pages::{Page, new_key, storefront};
 use crate::problem::ApiResult;
 
@@ -41,7 +43,7 @@ pub(super) fn order_row(order: &Order, words: &Words) -> OrderRow {
         variant,
         placed: words.time(order.created_at),
         total: words.money(order.total_minor, order.currency),
-        chip: order_chip(order.state, words),
+        chip: order.state.chip(words),
     }
 }
 
@@ -70,11 +72,10 @@ pub(crate) async fn orders(
 ) -> ApiResult<Page<Orders>> {
     let whose = Whose::Buyer(member.may.account());
     // A state that does not exist is that of all, as when none is chosen.
-    let wanted = OrderState::ALL.iter().copied().find(|state| state.word() == filter.state);
+    let wanted = OrderState::named(&filter.state);
     let found = app.read(async move |tx| orders::list(tx, whose, wanted, &page).await).await?;
     let words = &member.shell.t;
-    let one = |state: &OrderState| Choice { value: state.word().to_owned(), label: words.state(state.word()), on: wanted == Some(*state) };
-    let states = std::iter::once(Choice::all(words, wanted.is_none())).chain(OrderState::ALL.iter().map(one)).collect();
+    let states = OrderState::choices(wanted, words);
     let rows = found.items.iter().map(|order| order_row(order, words)).collect();
     let more = more_of("/buyer/orders", &[("state", wanted.map_or("", OrderState::word))], found.next.as_deref());
     Ok(Page(Orders { rows, states, more, is_filtered: wanted.is_some(), shell: member.shell }))
@@ -153,7 +154,7 @@ pub(crate) async fn order(
             quantity: line.quantity.to_string(),
             period: words.period(line.period),
             amount: words.money(line.amount_minor, order.currency),
-            chip: Chip { word: words.state(line.state.word()), tone: line_tone(line.state) },
+            chip: line.state.chip(&words),
             service: line.subscription_id.map(|id| format!("/buyer/services/{id}")),
         }
     };
@@ -162,7 +163,7 @@ pub(crate) async fn order(
     let is_payable = order.state == OrderState::PendingPayment && member.may.ctx.now < order.pay_until;
     Ok(Page(OrderPage {
         number: order.number.clone(),
-        chip: order_chip(order.state, &words),
+        chip: order.state.chip(&words),
         placed: words.time(order.created_at),
         total: words.money(order.total_minor, order.currency),
         lines: order.lines.iter().map(line).collect(),
@@ -178,16 +179,6 @@ pub(crate) async fn order(
         key: new_key(&member.may.ctx),
         shell: member.shell,
     }))
-}
-
-const fn line_tone(state: orders::LineState) -> &'static str {
-    match state {
-        orders::LineState::Waiting => "warn",
-        orders::LineState::Processing => "wait",
-        orders::LineState::Done => "ok",
-        orders::LineState::Failed => "bad",
-        orders::LineState::Cancelled | orders::LineState::Refunded => "idle",
-    }
 }
 
 pub(crate) async fn pay(

@@ -17,6 +17,7 @@ use crate::AppState;
 use crate::acts;
 use crate::auth::buyer;
 use crate::extract::{Form, Query, Segment};
+use crate::pages::parts::full_name;
 use crate::pages::parts::{Choice, Moment, moments};
 use crate::pages::shell::{Member, Shell, Words};
 use crate::pages::{Page, go_to_done, new_key, storefront};
@@ -84,7 +85,7 @@ pub(crate) async fn access(
         other => other?,
     };
     let words = &member.shell.t;
-    let (what, access) = (super::full_name(&sub.item.names, words).0, told.map(|told| access_of(told, words)));
+    let (what, access) = (full_name(&sub.item.names, words).0, told.map(|told| access_of(told, words)));
     Ok(Page(AccessPage { id: id.to_string(), what, access, is_usable, asks: false, shell: member.shell }))
 }
 

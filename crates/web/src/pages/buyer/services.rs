@@ -5,13 +5,14 @@ use axum::extract::State;
 use market::subscriptions::{self, Subscription, SubscriptionState, Whose};
 use serde::Deserialize;
 
-use super::{full_name, service_chip};
 use crate::AppState;
 use crate::auth::buyer;
 use crate::extract::{Paging, Query};
 use crate::pages::Page;
+use crate::pages::parts::full_name;
 use crate::pages::parts::{Chip, Choice, more_of};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::Shown;
 use crate::problem::ApiResult;
 
 pub(super) struct ServiceRow {
@@ -31,7 +32,7 @@ pub(super) fn service_row(sub: &Subscription, now: i64, words: &Words) -> Servic
         href: format!("/buyer/services/{}", sub.id),
         what,
         variant,
-        chip: service_chip(sub.state, words),
+        chip: sub.state.chip(words),
         ends: sub.ends_at.map_or_else(|| words.s("page-service-no-end"), |end| words.time(end)),
         left: sub.anchor_at.zip(sub.ends_at).map(|(anchor, end)| tenths(anchor, end)),
     }
@@ -61,14 +62,10 @@ pub(crate) async fn services(
     Paging(page): Paging,
 ) -> ApiResult<Page<Services>> {
     let whose = Whose::Buyer(member.may.account());
-    let wanted = SubscriptionState::ALL.iter().copied().find(|state| state.word() == filter.state);
+    let wanted = SubscriptionState::named(&filter.state);
     let found = app.read(async move |tx| subscriptions::list(tx, whose, wanted, &page).await).await?;
     let (words, now) = (&member.shell.t, member.may.ctx.now);
-    let one = |state: &SubscriptionState| {
-        let (value, label) = (state.word().to_owned(), words.state(state.word()));
-        Choice { value, label, on: wanted == Some(*state) }
-    };
-    let states = std::iter::once(Choice::all(words, wanted.is_none())).chain(SubscriptionState::ALL.iter().map(one)).collect();
+    let states = SubscriptionState::choices(wanted, words);
     let rows = found.items.iter().map(|sub| service_row(sub, now, words)).collect();
     let more = more_of("/buyer/services", &[("state", wanted.map_or("", SubscriptionState::word))], found.next.as_deref());
     Ok(Page(Services { rows, states, more, is_filtered: wanted.is_some(), shell: member.shell }))

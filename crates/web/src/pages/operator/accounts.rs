@@ -6,6 +6,7 @@ use db::Tx;
 use http::StatusCode;
 use kernel::{AccountId, Code, Money, Refusal};
 use market::accounts::{self as domain, Account, Permission};
+use market::exports::ExportKind;
 use market::ledger::{self, Deposit, NewDeposit};
 use market::orders;
 use market::page::PageRequest;
@@ -13,13 +14,16 @@ use market::settlement as statements;
 use market::subscriptions::Whose;
 use serde::Deserialize;
 
-use super::view::{Act, Actors, Block, Cell, Fields, Filter, List, Staff, TONES, Table, Thing, Titles, chip, shown, typed_money};
+use super::view::{Act, Actors, Block, Cell, Filter, List, Staff, Table, Thing, Titles, shown};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment, once};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
+use crate::pages::form::typed_money;
 use crate::pages::parts::{Chip, Tile, more_of};
 use crate::pages::shell::{Member, Words};
+use crate::pages::states::Shown;
 use crate::pages::{go_to_done, new_key};
 use crate::problem::{ApiError, ApiResult};
 
@@ -57,7 +61,8 @@ pub(super) async fn accounts(
     let table = Table::new(&t, &heads, rows.collect(), "page-op-no-accounts");
     let table = table.with_more(more_of("/operator/accounts", &[("name", &filter.name)], found.next.as_deref()));
     let filters = vec![Filter::Seek { name: "name", label: t.s("page-op-seek-account"), value: filter.name }];
-    Ok(shown(StatusCode::OK, List { filters, ..List::new(staff, "page-accounts", "/operator/accounts", table) }))
+    let list = List { filters, ..List::new(staff, "page-accounts", "/operator/accounts", table) };
+    Ok(shown(StatusCode::OK, list.exported(ExportKind::OperatorAccounts, &["name"])))
 }
 
 pub(super) async fn account(
@@ -118,7 +123,7 @@ pub(super) async fn account(
             titles.seller(order.seller_id),
             staff.at(order.created_at),
             Cell::Num(staff.money(order.total_minor, order.currency)),
-            Cell::Chip(chip(&t, order.state.word(), TONES)),
+            Cell::Chip(order.state.chip(&t)),
         ]
     });
     let order_heads = ["page-order", "page-op-seller", "page-placed", "page-amount", "page-state"];
@@ -199,7 +204,7 @@ async fn deposits_page(app: &AppState, staff: Staff, filter: OfDeposits, page: P
     let filters = if filter.account.is_empty() { vec![] } else { vec![Filter::Keep { name: "account", value: filter.account }] };
     let status = staff.status();
     let list = List { filters, acts: vec![record], ..List::new(staff, "page-deposits", "/operator/deposits", table) };
-    Ok(shown(status, list))
+    Ok(shown(status, list.exported(ExportKind::OperatorDeposits, &["account"])))
 }
 
 pub(super) async fn deposits(
@@ -211,7 +216,7 @@ pub(super) async fn deposits(
     deposits_page(&app, member.into(), filter, page).await
 }
 
-pub(super) async fn record(State(app): State<AppState>, member: Member<operator::Finance>, form: Form<Fields>) -> ApiResult<Response> {
+pub(super) async fn record(State(app): State<AppState>, member: Member<operator::Finance>, form: Form<Pairs>) -> ApiResult<Response> {
     let (staff, filled, market) = (Staff::from(member), Filled::of(form.fields.clone()), app.market().clone());
     let (ctx, currency) = (staff.act(), market.edition().currency);
     let key = form.key(staff.principal.account, filled.value("key"))?;

@@ -6,25 +6,24 @@ use db::Tx;
 use http::StatusCode;
 use kernel::{AccountId, DeliveryId};
 use market::accounts::Permission;
-use market::calls::{self as domain, Attempt, Call, CallState};
+use market::calls::{self as domain, Call, CallState};
 use serde::Deserialize;
-use wire::koogallery_v2::ResultCode;
 
-use super::view::{Act, Block, Cell, Fields, Filter, List, Staff, Table, Thing, Titles, chip, shown};
+use super::view::{Act, Block, Cell, Filter, List, Staff, Table, Thing, Titles, shown};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment};
+use crate::pages::attempts::AttemptCard;
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::go_to_done;
 use crate::pages::parts::{more, more_of};
-use crate::pages::shell::{Member, Words};
+use crate::pages::shell::Member;
+use crate::pages::states::Shown;
 use crate::problem::ApiResult;
-use crate::texts;
 
 pub(super) const HEADS: &[&str] =
     &["page-scene", "page-op-seller", "page-order", "page-asked", "page-last-answer", "page-attempts", "page-state"];
-
-const CALL_TONES: &[(&str, &str)] = &[("waiting", "warn"), ("polling", "wait"), ("done", "ok"), ("gave_up", "bad")];
 
 pub(super) fn row(staff: &Staff, call: &Call, titles: &Titles) -> Vec<Cell> {
     let t = &staff.shell.t;
@@ -35,7 +34,7 @@ pub(super) fn row(staff: &Staff, call: &Call, titles: &Titles) -> Vec<Cell> {
         staff.at(call.created_at),
         Cell::Text(call.last_verdict.as_deref().map_or_else(String::new, |word| t.alone("verdict", word))),
         Cell::Num(call.attempts.to_string()),
-        Cell::Chip(chip(t, call.state.word(), CALL_TONES)),
+        Cell::Chip(call.state.chip(t)),
     ]
 }
 
@@ -76,50 +75,6 @@ pub(super) async fn calls(
     Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-all-calls", "/operator/calls", table) }))
 }
 
-/// What an attempt sent and what came back, to be read.
-#[derive(Clone, Debug)]
-pub(super) struct AttemptCard {
-    pub(super) n: i64,
-    pub(super) kind: String,
-    pub(super) at: String,
-    pub(super) url: String,
-    pub(super) request: String,
-    pub(super) status: String,
-    pub(super) elapsed: String,
-    pub(super) answer: String,
-    pub(super) verdict: String,
-    pub(super) is_good: bool,
-}
-
-fn readable(body: &str) -> String {
-    let value = serde_json::from_str::<serde_json::Value>(body);
-    value.ok().and_then(|value| serde_json::to_string_pretty(&value).ok()).unwrap_or_else(|| body.to_owned())
-}
-
-fn card(attempt: &Attempt, t: &Words) -> AttemptCard {
-    let answer = attempt.answer_body.as_deref();
-    let verdict = match attempt.verdict.as_str() {
-        // The seller's own code, by the published table.
-        "answered" => {
-            let said: serde_json::Value = serde_json::from_str(answer.unwrap_or_default()).unwrap_or_default();
-            texts::result_code(t.locale, &ResultCode::parse(said["resultCode"].as_str().unwrap_or_default()))
-        }
-        word => t.alone("verdict", word),
-    };
-    AttemptCard {
-        n: attempt.n,
-        kind: t.s(&format!("page-attempt-{}", attempt.kind.word())),
-        at: t.time(attempt.at),
-        url: attempt.url.clone(),
-        request: readable(&attempt.request_body),
-        status: attempt.status.map_or_else(|| "—".to_owned(), |status| status.to_string()),
-        elapsed: format!("{} ms", attempt.elapsed_ms),
-        answer: answer.map_or_else(|| t.s("page-no-answer"), readable),
-        verdict,
-        is_good: matches!(attempt.verdict.as_str(), "done" | "pending"),
-    }
-}
-
 async fn call_page(app: &AppState, staff: Staff, id: DeliveryId, page: market::page::PageRequest) -> ApiResult<Response> {
     let (call, attempts, titles) = app
         .read(async move |tx: &mut Tx| {
@@ -151,7 +106,7 @@ async fn call_page(app: &AppState, staff: Staff, id: DeliveryId, page: market::p
     if attempts.items.is_empty() {
         blocks.push(Block::Say("warn", t.s("page-no-attempts")));
     }
-    blocks.extend(attempts.items.iter().map(|attempt| Block::Attempt(card(attempt, &t))));
+    blocks.extend(attempts.items.iter().map(|attempt| Block::Attempt(AttemptCard::new(attempt, &t))));
     if let Some(more) = more(&format!("/operator/calls/{id}"), attempts.next.as_deref()) {
         let earlier = Table { more: Some(more), rows: vec![], empty: t.s("page-op-earlier-attempts"), heads: vec![] };
         blocks.push(Block::Table(String::new(), earlier));
@@ -160,7 +115,7 @@ async fn call_page(app: &AppState, staff: Staff, id: DeliveryId, page: market::p
         title: t.s(&format!("page-scene-{}", call.scene.word())),
         up: ("/operator/calls".to_owned(), t.s("page-all-calls")),
         under: call.id.to_string(),
-        chips: vec![chip(&t, call.state.word(), CALL_TONES)],
+        chips: vec![call.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -180,7 +135,7 @@ pub(super) async fn restart(
     State(app): State<AppState>,
     member: Member<operator::Support>,
     Segment(id): Segment<DeliveryId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let staff = Staff::from(member);
     let ctx = staff.act();

@@ -6,19 +6,22 @@ use db::Tx;
 use http::StatusCode;
 use kernel::Code;
 use market::accounts::Permission;
+use market::exports::ExportKind;
 use market::orders::{self as domain, LineState, Order, OrderKind, OrderState};
 use market::page::PageRequest;
 use market::subscriptions::Whose;
 use market::{audit, calls, ledger, refunds as returns};
 use serde::Deserialize;
 
-use super::view::{Act, Actors, Block, Cell, Fields, Filter, List, Staff, TONES, Table, Thing, Titles, be_sure, chip, shown, timeline};
+use super::view::{Act, Actors, Block, Cell, Filter, List, Staff, Table, Thing, Titles, be_sure, shown, timeline};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{more, more_of};
 use crate::pages::shell::{Member, Words};
+use crate::pages::states::Shown;
 use crate::pages::{go_to, go_to_done};
 use crate::problem::ApiResult;
 
@@ -39,7 +42,7 @@ fn row(staff: &Staff, order: &Order, titles: &Titles) -> Vec<Cell> {
         titles.seller(order.seller_id),
         staff.at(order.created_at),
         Cell::Num(staff.money(order.total_minor, order.currency)),
-        Cell::Chip(chip(t, order.state.word(), TONES)),
+        Cell::Chip(order.state.chip(t)),
     ]
 }
 
@@ -90,7 +93,8 @@ pub(super) async fn orders(
         Filter::Seek { name: "number", label: t.s("page-op-order-number"), value: filter.number },
         Filter::of_words(&t, "state", "page-state", &words, &filter.state),
     ];
-    Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-op-all-orders", "/operator/orders", table) }))
+    let list = List { filters, wrong, ..List::new(staff, "page-op-all-orders", "/operator/orders", table) };
+    Ok(shown(StatusCode::OK, list.exported(ExportKind::OperatorOrders, &["state"])))
 }
 
 pub(super) async fn refunds(State(app): State<AppState>, member: Member<operator::View>, Paging(page): Paging) -> ApiResult<Response> {
@@ -173,7 +177,7 @@ async fn order_page(app: &AppState, staff: Staff, number: String) -> ApiResult<R
             Cell::Num(staff.money(line.amount_minor, order.currency)),
             Cell::Num(staff.money(line.tax_minor, order.currency)),
             subscription,
-            Cell::Chip(chip(&t, line.state.word(), TONES)),
+            Cell::Chip(line.state.chip(&t)),
         ]
     });
     let line_heads =
@@ -193,7 +197,7 @@ async fn order_page(app: &AppState, staff: Staff, number: String) -> ApiResult<R
         title: order.number.clone(),
         up: ("/operator/orders".to_owned(), t.s("page-op-all-orders")),
         under: order.lines.first().map_or_else(String::new, |line| line.item.names.product.pick(t.locale).to_owned()),
-        chips: vec![chip(&t, order.state.word(), TONES)],
+        chips: vec![order.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -245,7 +249,7 @@ pub(super) async fn approve(
     State(app): State<AppState>,
     member: Member<operator::Finance>,
     Segment(number): Segment<String>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled, market, wanted) = (Staff::from(member), Filled::of(form.fields), app.market().clone(), number.clone());
     let ctx = staff.act();
@@ -263,7 +267,7 @@ pub(super) async fn refuse(
     State(app): State<AppState>,
     member: Member<operator::Finance>,
     Segment(number): Segment<String>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled, wanted) = (Staff::from(member), Filled::of(form.fields), number.clone());
     let (ctx, reason) = (staff.act(), filled.value("reason").to_owned());
@@ -277,7 +281,7 @@ pub(super) async fn refund(
     State(app): State<AppState>,
     member: Member<operator::Finance>,
     Segment(number): Segment<String>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled, market, wanted) = (Staff::from(member), Filled::of(form.fields), app.market().clone(), number.clone());
     let ctx = staff.act();

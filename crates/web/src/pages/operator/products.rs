@@ -9,16 +9,16 @@ use market::accounts::Permission;
 use market::catalog::{self, By, EditionContent, ListingState, ProductContent, ProductState, Review, SkuContent, SubmissionKind, Texts};
 use serde::Deserialize;
 
-use super::view::{
-    Act, Actors, Block, Cell, Fields, Filter, List, Pair, Staff, TONES, Table, Thing, Titles, be_sure, chip, shown, timeline,
-};
+use super::view::{Act, Actors, Block, Cell, Filter, List, Pair, Staff, Table, Thing, Titles, be_sure, shown, timeline};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::go_to_done;
 use crate::pages::parts::{Chip, Tab, more, more_of};
 use crate::pages::shell::{Member, Words};
+use crate::pages::states::Shown;
 use crate::problem::ApiResult;
 
 pub(super) async fn submissions(State(app): State<AppState>, member: Member<operator::View>, Paging(page): Paging) -> ApiResult<Response> {
@@ -201,7 +201,7 @@ async fn submission_page(app: &AppState, staff: Staff, id: ListingId) -> ApiResu
         title: review.item.names.pick(t.locale).to_owned(),
         up: ("/operator/listings".to_owned(), t.s("page-submissions")),
         under: String::new(),
-        chips: vec![chip(&t, review.state.word(), TONES)],
+        chips: vec![review.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -220,7 +220,7 @@ pub(super) async fn approve(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<ListingId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, market) = (Staff::from(member), app.market().clone());
     let ctx = staff.act();
@@ -234,7 +234,7 @@ pub(super) async fn reject(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<ListingId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled) = (Staff::from(member), Filled::of(form.fields));
     let (ctx, reason) = (staff.act(), filled.value("reason").to_owned());
@@ -279,7 +279,7 @@ pub(super) async fn products(
             titles.seller(product.seller_id),
             staff.at_or_none(product.published_at),
             flag,
-            Cell::Chip(chip(&t, product.state.word(), TONES)),
+            Cell::Chip(product.state.chip(&t)),
         ]
     });
     let heads = ["page-op-product", "page-op-seller", "page-op-published", "page-op-failures", "page-state"];
@@ -316,7 +316,7 @@ async fn product_page(app: &AppState, staff: Staff, id: ProductId) -> ApiResult<
     ];
     facts.extend(hidden_by.map(|by| staff.fact("page-op-hidden-by", Cell::Text(by))));
     if let Some(listing) = &summary.last_listing {
-        let chip = chip(&t, listing.state.word(), TONES).word;
+        let chip = listing.state.chip(&t).word;
         facts.push(staff.fact("page-op-last-submission", Cell::link(format!("/operator/listings/{}", listing.id), chip)));
     }
     let mut blocks = Vec::new();
@@ -350,7 +350,7 @@ async fn product_page(app: &AppState, staff: Staff, id: ProductId) -> ApiResult<
         title: summary.names.pick(t.locale).to_owned(),
         up: ("/operator/products".to_owned(), t.s("page-products")),
         under: summary.id.to_string(),
-        chips: vec![chip(&t, summary.state.word(), TONES)],
+        chips: vec![summary.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -383,7 +383,7 @@ impl Turn {
     }
 }
 
-async fn turn(app: &AppState, staff: Staff, id: ProductId, turn: Turn, fields: Fields) -> ApiResult<Response> {
+async fn turn(app: &AppState, staff: Staff, id: ProductId, turn: Turn, fields: Pairs) -> ApiResult<Response> {
     let (ctx, filled) = (staff.act(), Filled::of(fields));
     let act = async {
         if !matches!(turn, Turn::Show) {
@@ -406,7 +406,7 @@ pub(super) async fn hide(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<ProductId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     turn(&app, member.into(), id, Turn::Hide, form.fields).await
 }
@@ -415,7 +415,7 @@ pub(super) async fn show(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<ProductId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     turn(&app, member.into(), id, Turn::Show, form.fields).await
 }
@@ -424,7 +424,7 @@ pub(super) async fn retire(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<ProductId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     turn(&app, member.into(), id, Turn::Retire, form.fields).await
 }

@@ -11,14 +11,16 @@ use market::page::PageRequest;
 use market::sellers::{self as domain, Address, Decision, Seller, SellerKey, SellerState};
 use serde::Deserialize;
 
-use super::view::{Act, Block, Cell, Fields, Filter, List, Staff, TONES, Table, Thing, Titles, be_sure, chip, shown};
+use super::view::{Act, Block, Cell, Filter, List, Staff, Table, Thing, Titles, be_sure, shown};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::go_to_done;
 use crate::pages::parts::{Chip, more, more_of};
 use crate::pages::shell::Member;
+use crate::pages::states::Shown;
 use crate::problem::ApiResult;
 
 fn row(staff: &Staff, seller: &Seller, place: &str) -> Vec<Cell> {
@@ -27,7 +29,7 @@ fn row(staff: &Staff, seller: &Seller, place: &str) -> Vec<Cell> {
         Cell::Link(format!("/operator/{place}/{}", seller.account_id), seller.company.clone(), seller.website.clone()),
         Cell::Two(seller.contact_name.clone(), seller.contact_email.clone()),
         staff.at(seller.applied_at),
-        Cell::Chip(chip(t, seller.state.word(), TONES)),
+        Cell::Chip(seller.state.chip(t)),
     ]
 }
 
@@ -74,7 +76,7 @@ async fn application_page(app: &AppState, staff: Staff, id: AccountId) -> ApiRes
         title: seller.company.clone(),
         up: ("/operator/applications".to_owned(), t.s("page-applications")),
         under: seller.website.clone(),
-        chips: vec![chip(&t, seller.state.word(), TONES)],
+        chips: vec![seller.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -93,7 +95,7 @@ pub(super) async fn approve(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<AccountId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     decide(&app, member.into(), id, "approve", Filled::of(form.fields), Decision::Approve).await
 }
@@ -102,7 +104,7 @@ pub(super) async fn reject(
     State(app): State<AppState>,
     member: Member<operator::Review>,
     Segment(id): Segment<AccountId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let filled = Filled::of(form.fields);
     let decision = Decision::Reject { reason: filled.trimmed("reason").to_owned() };
@@ -223,7 +225,7 @@ async fn seller_page(app: &AppState, staff: Staff, id: AccountId, shown_account:
         title: seller.company.clone(),
         up: ("/operator/sellers".to_owned(), t.s("page-sellers")),
         under: seller.website.clone(),
-        chips: vec![chip(&t, seller.state.word(), TONES)],
+        chips: vec![seller.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -243,7 +245,7 @@ pub(super) async fn bank(
     State(app): State<AppState>,
     member: Member<operator::Finance>,
     Segment(id): Segment<AccountId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled, market) = (Staff::from(member), Filled::of(form.fields), app.market().clone());
     let ctx = staff.act();

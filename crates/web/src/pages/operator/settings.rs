@@ -10,11 +10,13 @@ use market::edition::FeeStep;
 use market::page::PageRequest;
 use market::site::{self, Change, Measure, Number, Snapshot, Topic, Value};
 
-use super::view::{Act, Actors, Block, Cell, Fields, Pair, Staff, Table, Thing, money_to_type, shown, typed_money};
+use super::view::{Act, Actors, Block, Cell, Pair, Staff, Table, Thing, money_to_type, shown};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
+use crate::pages::form::typed_money;
 use crate::pages::go_to_done;
 use crate::pages::parts::{Chip, more};
 use crate::pages::shell::{Member, Words};
@@ -310,7 +312,7 @@ pub(super) async fn set(
     State(app): State<AppState>,
     member: Member<operator::Admin>,
     Segment(key): Segment<String>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     change(&app, member.into(), key, "set", Filled::of(form.fields)).await
 }
@@ -319,7 +321,7 @@ pub(super) async fn give_back(
     State(app): State<AppState>,
     member: Member<operator::Admin>,
     Segment(key): Segment<String>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     change(&app, member.into(), key, "default", Filled::of(form.fields)).await
 }

@@ -4,17 +4,20 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use db::Tx;
 use kernel::{Code, Month, Refusal, StatementId};
+use market::exports::ExportKind;
 use market::page::PageRequest;
 use market::settlement::{self as domain, Statement, StatementState};
 use serde::Deserialize;
 
-use super::view::{Act, Block, Cell, Fields, Filter, List, Staff, TONES, Table, Thing, Titles, chip, shown};
+use super::view::{Act, Block, Cell, Filter, List, Staff, Table, Thing, Titles, shown};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment, once};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{more, more_of};
 use crate::pages::shell::Member;
+use crate::pages::states::Shown;
 use crate::pages::{go_to_done, new_key};
 use crate::problem::{ApiError, ApiResult};
 
@@ -61,7 +64,7 @@ async fn statements_page(app: &AppState, staff: Staff, filter: OfStatements, pag
             Cell::Num(staff.money(statement.refunds_minor, statement.currency)),
             Cell::Num(staff.money(statement.fee_minor, statement.currency)),
             Cell::Num(staff.money(statement.payable_minor, statement.currency)),
-            Cell::Chip(chip(&t, statement.state.word(), TONES)),
+            Cell::Chip(statement.state.chip(&t)),
         ]
     });
     let heads = ["page-op-month", "page-op-seller", "page-sales", "page-op-returns", "page-op-fee", "page-op-payable", "page-state"];
@@ -86,7 +89,7 @@ async fn statements_page(app: &AppState, staff: Staff, filter: OfStatements, pag
     ];
     let status = staff.status();
     let list = List { wrong, filters, acts: vec![run], ..List::new(staff, "page-statements", "/operator/statements", table) };
-    Ok(shown(status, list))
+    Ok(shown(status, list.exported(ExportKind::OperatorStatements, &["state"])))
 }
 
 pub(super) async fn statements(
@@ -98,7 +101,7 @@ pub(super) async fn statements(
     statements_page(&app, member.into(), filter, page).await
 }
 
-pub(super) async fn run(State(app): State<AppState>, member: Member<operator::Finance>, form: Form<Fields>) -> ApiResult<Response> {
+pub(super) async fn run(State(app): State<AppState>, member: Member<operator::Finance>, form: Form<Pairs>) -> ApiResult<Response> {
     let (staff, filled, market) = (Staff::from(member), Filled::of(form.fields), app.market().clone());
     let ctx = staff.act();
     let act = async {
@@ -186,7 +189,7 @@ async fn statement_page(app: &AppState, staff: Staff, id: StatementId, page: Pag
         title: t.with("page-op-statement-of", readable(statement.period)),
         up: ("/operator/statements".to_owned(), t.s("page-statements")),
         under: titles.of(statement.seller_id),
-        chips: vec![chip(&t, statement.state.word(), TONES)],
+        chips: vec![statement.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -206,7 +209,7 @@ pub(super) async fn payout(
     State(app): State<AppState>,
     member: Member<operator::Finance>,
     Segment(id): Segment<StatementId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled) = (Staff::from(member), Filled::of(form.fields.clone()));
     let (ctx, reference) = (staff.act(), filled.trimmed("bank_reference").to_owned());

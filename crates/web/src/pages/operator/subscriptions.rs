@@ -6,18 +6,21 @@ use db::Tx;
 use http::StatusCode;
 use kernel::{AccountId, Code, SubscriptionId};
 use market::accounts::Permission;
+use market::exports::ExportKind;
 use market::page::PageRequest;
 use market::subscriptions::{self as domain, Subscription, SubscriptionState, Whose};
 use market::{calls, orders, views};
 use serde::Deserialize;
 
-use super::view::{Act, Actors, Block, Cell, Fields, Filter, List, Staff, TONES, Table, Thing, Titles, chip, shown, timeline};
+use super::view::{Act, Actors, Block, Cell, Filter, List, Staff, Table, Thing, Titles, shown, timeline};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query, Segment};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{more, more_of};
 use crate::pages::shell::Member;
+use crate::pages::states::Shown;
 use crate::pages::{go_to, go_to_done};
 use crate::problem::ApiResult;
 
@@ -83,7 +86,7 @@ pub(super) async fn subscriptions(
             titles.seller(sub.seller_id),
             Cell::Num(sub.quantity.to_string()),
             sub.ends_at.map_or_else(|| Cell::Text(t.s("page-service-no-end")), |at| staff.at(at)),
-            Cell::Chip(chip(&t, sub.state.word(), TONES)),
+            Cell::Chip(sub.state.chip(&t)),
         ]
     });
     let heads = ["page-what", "page-op-buyer", "page-op-seller", "page-quantity", "page-ends", "page-state"];
@@ -100,7 +103,8 @@ pub(super) async fn subscriptions(
             filters.push(Filter::Keep { name, value });
         }
     }
-    Ok(shown(StatusCode::OK, List { filters, wrong, ..List::new(staff, "page-subscriptions", "/operator/subscriptions", table) }))
+    let list = List { filters, wrong, ..List::new(staff, "page-subscriptions", "/operator/subscriptions", table) };
+    Ok(shown(StatusCode::OK, list.exported(ExportKind::OperatorSubscriptions, &["state"])))
 }
 
 fn facts(staff: &Staff, sub: &Subscription, titles: &Titles) -> Block {
@@ -165,7 +169,7 @@ async fn subscription_page(app: &AppState, staff: Staff, id: SubscriptionId, pag
             Cell::Num(staff.money(line.amount_minor, currency)),
             staff.at_or_none(line.effective_at),
             staff.at_or_none(line.ends_at),
-            Cell::Chip(chip(&t, line.state.word(), TONES)),
+            Cell::Chip(line.state.chip(&t)),
         ]
     });
     let line_heads = ["page-order", "page-how-long", "page-quantity", "page-amount", "page-op-begun", "page-ends", "page-state"];
@@ -180,7 +184,7 @@ async fn subscription_page(app: &AppState, staff: Staff, id: SubscriptionId, pag
         title: sub.item.names.product.pick(t.locale).to_owned(),
         up: ("/operator/subscriptions".to_owned(), t.s("page-subscriptions")),
         under: sub.id.to_string(),
-        chips: vec![chip(&t, sub.state.word(), TONES)],
+        chips: vec![sub.state.chip(&t)],
         blocks,
         shell: staff.shell.clone(),
     };
@@ -200,7 +204,7 @@ pub(super) async fn freeze(
     State(app): State<AppState>,
     member: Member<operator::Support>,
     Segment(id): Segment<SubscriptionId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, filled, market) = (Staff::from(member), Filled::of(form.fields), app.market().clone());
     let (ctx, reason) = (staff.act(), filled.value("reason").to_owned());
@@ -214,7 +218,7 @@ pub(super) async fn unfreeze(
     State(app): State<AppState>,
     member: Member<operator::Support>,
     Segment(id): Segment<SubscriptionId>,
-    form: Form<Fields>,
+    form: Form<Pairs>,
 ) -> ApiResult<Response> {
     let (staff, market) = (Staff::from(member), app.market().clone());
     let ctx = staff.act();

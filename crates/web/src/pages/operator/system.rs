@@ -8,17 +8,19 @@ use http::StatusCode;
 use kernel::{AccountId, Code, DAY_MS, HOUR_MS, Refusal};
 use market::accounts::Permission;
 use market::audit::{self as log, Search};
+use market::exports::ExportKind;
 use market::runner;
 use market::views::queues::QUEUE_MAX;
 use market::{Clock, SANDBOX_LATEST_MS, Ticking};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::view::{Act, Actors, Block, Cell, Entry, Fields, Filter, List, Staff, Table, Thing, Titles, shown};
+use super::view::{Act, Actors, Block, Cell, Entry, Filter, List, Staff, Table, Thing, Titles, shown};
 use crate::AppState;
 use crate::auth::operator;
 use crate::extract::{Form, Paging, Query};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::parts::{Chip, Choice, Tab, more_of};
 use crate::pages::shell::{Member, Words};
 use crate::pages::{go_to, go_to_done};
@@ -112,7 +114,7 @@ pub(super) async fn jobs(
     jobs_page(&app, member.into(), filter, page).await
 }
 
-pub(super) async fn retry(State(app): State<AppState>, member: Member<operator::Support>, form: Form<Fields>) -> ApiResult<Response> {
+pub(super) async fn retry(State(app): State<AppState>, member: Member<operator::Support>, form: Form<Pairs>) -> ApiResult<Response> {
     let (staff, filled) = (Staff::from(member), Filled::of(form.fields));
     let (kind, subject) = (filled.value("kind").to_owned(), filled.value("subject").to_owned());
     let ctx = staff.act();
@@ -278,7 +280,9 @@ pub(super) async fn audit(
     ];
     let table = Table::new(&t, &heads, rows.collect(), "page-op-no-audit");
     let table = table.with_more(more_of("/operator/audit", &chosen, found.next.as_deref()));
-    let words: Vec<_> = ACTIONS.iter().map(|action| (*action, did(action, &t))).collect();
+    // One that is asked for by its address stands among the others while it is.
+    let asked = Some(&*filter.action).filter(|action| !action.is_empty() && !ACTIONS.contains(action));
+    let words: Vec<_> = ACTIONS.iter().copied().chain(asked).map(|action| (action, did(action, &t))).collect();
     let wrong = match (account, filter.account.trim()) {
         (None, given) if !given.is_empty() => t.s("page-op-no-such-id"),
         _ => String::new(),
@@ -290,7 +294,8 @@ pub(super) async fn audit(
         Filter::Day { name: "from", label: t.s("page-op-from-day"), value: filter.from },
         Filter::Day { name: "until", label: t.s("page-op-until-day"), value: filter.until },
     ];
-    Ok(shown(StatusCode::OK, List { wrong, filters, ..List::new(staff, "page-audit", "/operator/audit", table) }))
+    let list = List { wrong, filters, ..List::new(staff, "page-audit", "/operator/audit", table) };
+    Ok(shown(StatusCode::OK, list.exported(ExportKind::OperatorAudit, &["account"])))
 }
 
 /// Furthest that the clock is moved at once: a hundred years (ours), as by the API.
@@ -373,7 +378,7 @@ pub(super) async fn clock(State(app): State<AppState>, member: Member<operator::
     clock_page(&app, member.into(), moved).await
 }
 
-pub(super) async fn set_clock(State(app): State<AppState>, member: Member<operator::Admin>, form: Form<Fields>) -> ApiResult<Response> {
+pub(super) async fn set_clock(State(app): State<AppState>, member: Member<operator::Admin>, form: Form<Pairs>) -> ApiResult<Response> {
     let (staff, filled, clock) = (Staff::from(member), Filled::of(form.fields), *app.market().clock());
     let ticking = if filled.value("ticking") == "ticks" { Ticking::Ticks } else { Ticking::Stands };
     let ctx = staff.act();
@@ -383,7 +388,7 @@ pub(super) async fn set_clock(State(app): State<AppState>, member: Member<operat
     }
 }
 
-pub(super) async fn advance(State(app): State<AppState>, member: Member<operator::Admin>, form: Form<Fields>) -> ApiResult<Response> {
+pub(super) async fn advance(State(app): State<AppState>, member: Member<operator::Admin>, form: Form<Pairs>) -> ApiResult<Response> {
     let (staff, filled, market) = (Staff::from(member), Filled::of(form.fields), app.market().clone());
     let ctx = staff.act();
     let id = if filled.value("unit") == "to" { "to" } else { "advance" };

@@ -10,6 +10,7 @@ use http::StatusCode;
 use kernel::{AccountId, Code, Ctx, Currency, Refusal, UserId};
 use market::accounts::{self, Permission, Principal};
 use market::audit::AuditEntry;
+use market::exports::ExportKind;
 
 use crate::auth::May;
 use crate::pages::Page;
@@ -114,6 +115,15 @@ pub(super) enum Filter {
 }
 
 impl Filter {
+    /// Its name and what is chosen in it; none where nothing is.
+    fn chosen(&self) -> Option<(&'static str, String)> {
+        let (name, value) = match self {
+            Self::Choose { name, choices, .. } => (name, choices.iter().find(|one| one.on).map_or("", |one| &one.value)),
+            Self::Seek { name, value, .. } | Self::Day { name, value, .. } | Self::Keep { name, value } => (name, value.as_str()),
+        };
+        (!value.trim().is_empty()).then(|| (*name, value.to_owned()))
+    }
+
     /// One of the words of a set, or none; `chosen` is what is on.
     pub(super) fn of_words(t: &Words, name: &'static str, label: &str, words: &[(&str, String)], chosen: &str) -> Self {
         let is_known = words.iter().any(|(word, _)| *word == chosen);
@@ -138,13 +148,35 @@ pub(super) struct List {
     pub(super) wrong: String,
     pub(super) table: Table,
     pub(super) acts: Vec<Act>,
+    /// The kind of file that the list can be had as, with what is chosen in its filters.
+    pub(super) export: Option<(ExportKind, Vec<(&'static str, String)>)>,
 }
 
 impl List {
     pub(super) fn new(staff: Staff, title: &str, path: &str, table: Table) -> Self {
         let (title, shell) = (staff.shell.t.s(title), staff.shell);
         let path = path.to_owned();
-        Self { shell, title, note: String::new(), tabs: vec![], path, filters: vec![], wrong: String::new(), table, acts: vec![] }
+        Self {
+            shell,
+            title,
+            note: String::new(),
+            tabs: vec![],
+            path,
+            filters: vec![],
+            wrong: String::new(),
+            table,
+            acts: vec![],
+            export: None,
+        }
+    }
+
+    /// The same, to be had as a file, if the file can hold just what is shown: it knows these filters.
+    pub(super) fn exported(mut self, kind: ExportKind, known: &[&str]) -> Self {
+        let chosen: Vec<_> = self.filters.iter().filter_map(Filter::chosen).collect();
+        if !self.table.rows.is_empty() && self.wrong.is_empty() && chosen.iter().all(|(name, _)| known.contains(name)) {
+            self.export = Some((kind, chosen));
+        }
+        self
     }
 }
 
@@ -159,7 +191,7 @@ pub(super) enum Block {
     Chart(Chart),
     /// What is sold now beside what was submitted.
     Compare(String, Vec<Pair>),
-    Attempt(super::calls::AttemptCard),
+    Attempt(crate::pages::attempts::AttemptCard),
     Act(Act),
 }
 
@@ -257,9 +289,6 @@ pub(super) struct Thing {
     pub(super) chips: Vec<Chip>,
     pub(super) blocks: Vec<Block>,
 }
-
-/// A form as a browser sends it.
-pub(super) type Fields = Vec<(String, String)>;
 
 /// Whoever works for the operator, on a page; with the form that was refused, should one have been.
 pub(super) struct Staff {
@@ -429,54 +458,6 @@ pub(super) fn timeline(staff: &Staff, entries: &[AuditEntry], actors: &Actors) -
     all
 }
 
-/// A chip for a state whose colour is told by a table; grey where it is not.
-pub(super) fn chip(t: &Words, word: &str, tones: &[(&str, &'static str)]) -> Chip {
-    let tone = tones.iter().find(|(known, _)| *known == word).map_or("idle", |(_, tone)| *tone);
-    Chip { word: t.state(word), tone }
-}
-
-/// What a state of an order, a subscription, a product, an application or a statement is shown in.
-pub(super) const TONES: &[(&str, &str)] = &[
-    ("pending_payment", "warn"),
-    ("pending_review", "warn"),
-    ("processing", "wait"),
-    ("refunding", "wait"),
-    ("completed", "ok"),
-    ("failed", "bad"),
-    ("waiting", "warn"),
-    ("done", "ok"),
-    ("opening", "wait"),
-    ("in_use", "ok"),
-    ("frozen", "ice"),
-    ("on_sale", "ok"),
-    ("hidden", "warn"),
-    ("under_review", "warn"),
-    ("approved", "ok"),
-    ("applied", "warn"),
-    ("rejected", "bad"),
-    ("payable", "warn"),
-    ("paid", "ok"),
-    ("carried", "idle"),
-    ("gave_up", "bad"),
-    ("polling", "wait"),
-];
-
-/// A sum as people type it (`1,234.50`, `¥1234.5`), in minor units.
-///
-/// # Errors
-/// [`Code::FieldInvalid`] when it is none, or has more decimals than the currency.
-pub(super) fn typed_money(field: &'static str, text: &str, currency: Currency) -> Result<i64, Refusal> {
-    let refused = || Refusal::field(field, "money");
-    let plain: String = text.trim().trim_start_matches(['¥', '￥', '$', '€']).chars().filter(|c| !matches!(c, ',' | '，' | ' ')).collect();
-    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
-    let decimals = usize::try_from(currency.decimals()).unwrap_or(0);
-    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 15 || !digits(whole) || !digits(fraction) || fraction.len() > decimals {
-        return Err(refused());
-    }
-    format!("{whole}{fraction:0<decimals$}").parse().map_err(|_| refused())
-}
-
 /// A sum as it is typed: `1234.50`.
 pub(super) fn money_to_type(minor: i64, currency: Currency) -> String {
     kernel::Money::new(minor, currency).decimal()
@@ -487,21 +468,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sum_is_read_as_people_type_it_and_never_rounded() {
-        for (text, minor) in [
-            ("1234.50", Some(123_450)),
-            (" ¥1,234.5 ", Some(123_450)),
-            ("0.01", Some(1)),
-            ("7", Some(700)),
-            ("", None),
-            ("1.234", None),
-            ("-1", None),
-            ("1e3", None),
-            (".5", None),
-            ("99999999999999999999", None),
-        ] {
-            assert_eq!(typed_money("amount", text, Currency::CNY).ok(), minor, "{text}");
-        }
+    fn a_sum_is_written_as_it_is_typed() {
         assert_eq!(money_to_type(123_450, Currency::CNY), "1234.50");
     }
 }

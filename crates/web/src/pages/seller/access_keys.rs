@@ -7,11 +7,12 @@ use kernel::{AccessKeyId, AccountId};
 use market::accounts::{self, AccessKeyView};
 use market::page::PageRequest;
 
-use super::common::{NoFields, Pairs, again, refused};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Form, Paging, Segment};
+use crate::pages::again;
 use crate::pages::form::Filled;
+use crate::pages::form::{NoFields, Pairs, refused};
 use crate::pages::parts::{Chip, Stamp, more};
 use crate::pages::shell::{Member, Shell};
 use crate::pages::{Page, go_to_done};

@@ -10,11 +10,13 @@ use market::idempotency;
 use market::sellers::{self, Address, AddressInput, Dialect, SellerKey, Usage};
 use market::views::selling::KEY_OLD_MS;
 
-use super::common::{NoFields, Pairs, addresses, again, refused, signing_keys};
+use super::common::{addresses, signing_keys};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Form, Segment};
+use crate::pages::again;
 use crate::pages::form::Filled;
+use crate::pages::form::{NoFields, Pairs, refused};
 use crate::pages::parts::{Chip, Choice, Stamp};
 use crate::pages::shell::{Member, Shell, Words};
 use crate::pages::{Page, go_to_done, new_key};

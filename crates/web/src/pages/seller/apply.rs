@@ -7,13 +7,15 @@ use kernel::{AccountId, Code};
 use market::accounts::Permission;
 use market::sellers::{self, Application, BankAccount, Seller, SellerDetails, SellerState};
 
-use super::common::{Pairs, again, refused};
 use crate::AppState;
 use crate::auth::{applicant, buyer, seller};
 use crate::extract::Form;
+use crate::pages::again;
 use crate::pages::form::Filled;
+use crate::pages::form::{Pairs, refused};
 use crate::pages::parts::{Chip, Stamp};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::Shown;
 use crate::pages::{Page, go_to_done};
 use crate::problem::{ApiError, ApiResult};
 
@@ -39,13 +41,7 @@ pub(crate) struct Apply {
 }
 
 fn chip(state: SellerState, words: &Words) -> Chip {
-    let (key, tone) = match state {
-        SellerState::Applied => ("page-sell-application-applied", "wait"),
-        SellerState::Approved => ("page-sell-application-approved", "ok"),
-        SellerState::Rejected => ("page-sell-application-rejected", "bad"),
-        SellerState::Exited => ("page-sell-application-exited", "idle"),
-    };
-    Chip { word: words.s(key), tone }
+    Chip { word: words.s(&format!("page-sell-application-{}", state.word())), tone: state.tone() }
 }
 
 fn written(seller: Option<&Seller>) -> Filled {

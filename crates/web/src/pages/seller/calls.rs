@@ -4,21 +4,21 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use kernel::DeliveryId;
-use market::calls::{self, Attempt, Call, CallState, Scene};
+use market::calls::{self, Call, CallState, Scene};
 use market::delivery;
 use market::views::selling::{self, CallFigures, CallFilter, TERM_MAX};
 use serde::Deserialize;
-use wire::koogallery_v2::ResultCode;
 
-use super::common::{NoFields, call_chip, curl, filter, pretty, wanted};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Form, Paging, Query, Segment};
+use crate::pages::attempts::AttemptCard;
+use crate::pages::form::NoFields;
 use crate::pages::parts::{Chip, Choice, Stamp, Tile, more, more_of};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::{Shown, choices};
 use crate::pages::{Page, go_to, go_to_done};
 use crate::problem::ApiResult;
-use crate::texts;
 
 /// A call in a list.
 pub(super) struct CallRow {
@@ -44,7 +44,7 @@ pub(super) fn row(call: &Call, now: i64, words: &Words) -> CallRow {
             .as_deref()
             .filter(|_| call.state != CallState::Done)
             .map_or_else(String::new, |word| words.alone("verdict", word)),
-        chip: call_chip(call.state, words),
+        chip: call.state.chip(words),
     }
 }
 
@@ -113,7 +113,7 @@ pub(crate) async fn calls(
     Paging(page): Paging,
 ) -> ApiResult<Page<Calls>> {
     let (account, now, zone) = (member.may.account(), member.may.ctx.now, app.market().edition().zone.clone());
-    let (state, scene) = (wanted(CallState::ALL, &typed.state, CallState::word), wanted(Scene::ALL, &typed.scene, Scene::word));
+    let (state, scene) = (CallState::named(&typed.state), Scene::ALL.iter().copied().find(|one| one.word() == typed.scene));
     let q: String = typed.q.trim().chars().take(TERM_MAX).collect();
     let filters = CallFilter { state, scene, term: q.clone() };
     let (found, figures) = app
@@ -125,55 +125,13 @@ pub(crate) async fn calls(
     let chosen = [("state", state.map_or("", CallState::word)), ("scene", scene.map_or("", Scene::word)), ("q", q.as_str())];
     Ok(Page(Calls {
         tiles: tiles(&figures, &words),
-        states: filter(CallState::ALL, state, &words, CallState::word, |one| words.state(one.word())),
-        scenes: filter(Scene::ALL, scene, &words, Scene::word, |one| scene_label(one, &words)),
+        states: CallState::choices(state, &words),
+        scenes: choices(Scene::ALL, scene, &words, Scene::word, |one| scene_label(one, &words)),
         rows: found.items.iter().map(|call| row(call, now, &words)).collect(),
         more: more_of("/seller/calls", &chosen, found.next.as_deref()),
         q,
         shell: member.shell,
     }))
-}
-
-struct AttemptCard {
-    n: i64,
-    kind: String,
-    at: String,
-    url: String,
-    request: String,
-    curl: String,
-    status: String,
-    elapsed: String,
-    answer: String,
-    verdict: String,
-    is_good: bool,
-}
-
-fn attempt_card(attempt: &Attempt, words: &Words) -> AttemptCard {
-    let status = attempt.status.map_or_else(|| "—".to_owned(), |status| status.to_string());
-    let verdict = match attempt.verdict.as_str() {
-        // The seller's own code, by the published table.
-        "answered" => texts::result_code(words.locale, &ResultCode::parse(&code_in(attempt.answer_body.as_deref().unwrap_or_default()))),
-        word => words.alone("verdict", word),
-    };
-    AttemptCard {
-        n: attempt.n,
-        kind: words.s(&format!("page-attempt-{}", attempt.kind.word())),
-        at: words.time(attempt.at),
-        url: attempt.url.clone(),
-        request: pretty(&attempt.request_body),
-        curl: curl(&attempt.url, &attempt.request_body),
-        status,
-        elapsed: format!("{} ms", attempt.elapsed_ms),
-        answer: attempt.answer_body.as_deref().map_or_else(|| words.s("page-no-answer"), pretty),
-        verdict,
-        is_good: matches!(attempt.verdict.as_str(), "done" | "pending"),
-    }
-}
-
-/// The result code of an answer.
-fn code_in(body: &str) -> String {
-    let answer: serde_json::Value = serde_json::from_str(body).unwrap_or_default();
-    answer["resultCode"].as_str().unwrap_or_default().to_owned()
 }
 
 #[derive(Template)]
@@ -229,7 +187,7 @@ pub(crate) async fn call(
         row: row(&call, now, &words),
         instance: call.instance_id.clone().unwrap_or_default(),
         subscription: call.subscription_id.to_string(),
-        attempts: attempts.items.iter().map(|attempt| attempt_card(attempt, &words)).collect(),
+        attempts: attempts.items.iter().map(|attempt| AttemptCard::new(attempt, &words)).collect(),
         more: more(&format!("/seller/calls/{id}"), attempts.next.as_deref()),
         can_restart: may_develop && (is_stopped || matches!(call.state, CallState::Waiting | CallState::Polling)),
         may_develop,
@@ -259,14 +217,4 @@ pub(crate) async fn replay(
 ) -> ApiResult<Response> {
     delivery::replay(app.market(), &member.may.ctx, member.may.account(), id).await?;
     Ok(go_to(&format!("/seller/calls/{id}")).into_response())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_code_of_an_answer_is_found_where_there_is_one() {
-        assert_eq!((code_in(r#"{"resultCode":"000004"}"#).as_str(), code_in("x").as_str()), ("000004", ""));
-    }
 }

@@ -10,11 +10,14 @@ use market::page::PageRequest;
 use market::sellers::Address;
 use serde::Deserialize;
 
-use super::common::{NoFields, Pairs, addresses, again, curl, pretty, refused, verdict_chip};
+use super::common::{addresses, verdict_chip};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Form, Paging, Query, Segment};
+use crate::pages::again;
+use crate::pages::attempts::{curl, pretty};
 use crate::pages::form::Filled;
+use crate::pages::form::{NoFields, Pairs, refused};
 use crate::pages::parts::{Chip, Choice, Stamp, more, more_of};
 use crate::pages::shell::{Member, Shell, Words};
 use crate::pages::{Page, go_to, go_to_done};

@@ -10,7 +10,7 @@ use market::catalog::{
 };
 use market::edition::TaxKind;
 
-use super::common::minor;
+use crate::pages::form::typed_money;
 use crate::pages::shell::Words;
 use crate::problem;
 use crate::texts;
@@ -166,9 +166,9 @@ impl SkuForm {
             if typed.trim().is_empty() {
                 continue;
             }
-            match minor(typed, currency) {
-                Some(amount_minor) => prices.push(PriceContent { unit, amount_minor }),
-                None => wrong.push((format!("{at}prices"), "amount".to_owned())),
+            match typed_money("prices", typed, currency) {
+                Ok(amount_minor) => prices.push(PriceContent { unit, amount_minor }),
+                Err(_) => wrong.push((format!("{at}prices"), "money".to_owned())),
             }
         }
         let change = (mode == ChargingMode::Period && self.change == "listed")
@@ -363,7 +363,7 @@ impl DraftForm {
     }
 
     fn note(&mut self, place: &str, rule: &str, words: &Words) {
-        let said = if rule == "amount" { words.s("page-sell-rule-amount") } else { texts::rule(words.locale, rule) };
+        let said = texts::rule(words.locale, rule);
         self.wrong.push((place.to_owned(), said));
     }
 

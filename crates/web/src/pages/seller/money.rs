@@ -6,7 +6,7 @@ use kernel::{Currency, StatementId};
 use market::settlement::{self, ItemKind, ItemState, SettlementItem, Statement, StatementLine, StatementState};
 use serde::Deserialize;
 
-use super::common::{filter, item_chip, statement_chip, wanted};
+use super::common::item_chip;
 use super::overview::month;
 use crate::AppState;
 use crate::auth::seller;
@@ -14,6 +14,7 @@ use crate::extract::{Paging, Query, Segment};
 use crate::pages::Page;
 use crate::pages::parts::{Chip, Choice, Stamp, Tile, more, more_of};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::{Shown, choices};
 use crate::problem::ApiResult;
 
 #[derive(Deserialize, Default)]
@@ -63,7 +64,7 @@ pub(crate) async fn sales(
     Paging(page): Paging,
 ) -> ApiResult<Page<Sales>> {
     let (account, now, currency) = (member.may.account(), member.may.ctx.now, app.market().edition().currency);
-    let state = wanted(ItemState::ALL, &typed.state, ItemState::word);
+    let state = ItemState::ALL.iter().copied().find(|one| one.word() == typed.state);
     let (found, (open, payable)) = app
         .read(async move |tx| Ok((settlement::items(tx, account, state, &page).await?, settlement::standing(tx, account, currency).await?)))
         .await?;
@@ -92,7 +93,7 @@ pub(crate) async fn sales(
             tile("page-sell-open-sum", "page-sell-open-sum-what", open.minor),
             tile("page-sell-payable-sum", "page-sell-payable-sum-what", payable.minor),
         ],
-        states: filter(ItemState::ALL, state, &words, ItemState::word, |one| item_chip(one, &words).word),
+        states: choices(ItemState::ALL, state, &words, ItemState::word, |one| item_chip(one, &words).word),
         rows: found.items.iter().map(row).collect(),
         more: more_of("/seller/sales", &[("state", state.map_or("", ItemState::word))], found.next.as_deref()),
         shell: member.shell,
@@ -100,6 +101,7 @@ pub(crate) async fn sales(
 }
 
 struct StatementRow {
+    id: String,
     href: String,
     month: String,
     chip: Chip,
@@ -113,9 +115,10 @@ struct StatementRow {
 fn statement_row(statement: &Statement, words: &Words) -> StatementRow {
     let money = |minor: i64| words.money(minor, statement.currency);
     StatementRow {
+        id: statement.id.to_string(),
         href: format!("/seller/statements/{}", statement.id),
         month: month(&statement.period.to_string()),
-        chip: statement_chip(statement.state, words),
+        chip: statement.state.chip(words),
         sales: money(statement.sales_minor),
         refunds: money(-statement.refunds_minor),
         fee: money(-statement.fee_minor),
@@ -140,11 +143,11 @@ pub(crate) async fn statements(
     Paging(page): Paging,
 ) -> ApiResult<Page<Statements>> {
     let account = Some(member.may.account());
-    let state = wanted(StatementState::ALL, &typed.state, StatementState::word);
+    let state = StatementState::named(&typed.state);
     let found = app.read(async move |tx| settlement::statements(tx, account, state, &page).await).await?;
     let words = member.shell.t.clone();
     Ok(Page(Statements {
-        states: filter(StatementState::ALL, state, &words, StatementState::word, |one| words.state(one.word())),
+        states: StatementState::choices(state, &words),
         rows: found.items.iter().map(|statement| statement_row(statement, &words)).collect(),
         more: more_of("/seller/statements", &[("state", state.map_or("", StatementState::word))], found.next.as_deref()),
         shell: member.shell,

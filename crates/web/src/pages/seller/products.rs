@@ -14,13 +14,16 @@ use market::edition::TaxKind;
 use market::idempotency;
 use serde::Deserialize;
 
-use super::common::{NoFields, Pairs, addresses, again, filter, product_chip, refused, wanted};
+use super::common::addresses;
 use super::draft::{Asked, DraftForm, in_words};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Form, Paging, Query, Segment};
+use crate::pages::again;
+use crate::pages::form::{NoFields, Pairs, refused};
 use crate::pages::parts::{Chip, Choice, Stamp, more_of};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::{Shown, part_chip};
 use crate::pages::storefront::product::clean;
 use crate::pages::{Page, go_to_done, new_key};
 use crate::problem::{self, ApiError, ApiResult};
@@ -29,12 +32,7 @@ use crate::texts;
 /// How the last submission of a product stands, where that matters.
 fn listing_chip(summary: &ProductSummary, words: &Words) -> Option<Chip> {
     let state = summary.last_listing.as_ref()?.state;
-    let tone = match state {
-        ListingState::UnderReview => "wait",
-        ListingState::Rejected => "bad",
-        ListingState::Approved | ListingState::Withdrawn => return None,
-    };
-    Some(Chip { word: words.state(state.word()), tone })
+    matches!(state, ListingState::UnderReview | ListingState::Rejected).then(|| state.chip(words))
 }
 
 struct ProductRow {
@@ -70,7 +68,7 @@ pub(crate) async fn list(
     Paging(page): Paging,
 ) -> ApiResult<Page<Products>> {
     let (account, now) = (member.may.account(), member.may.ctx.now);
-    let state = wanted(ProductState::ALL, &typed.state, ProductState::word);
+    let state = ProductState::named(&typed.state);
     let (found, own) =
         app.read(async move |tx| Ok((catalog::list_of_seller(tx, account, state, &page).await?, addresses(tx, account).await?))).await?;
     let words = member.shell.t.clone();
@@ -78,12 +76,12 @@ pub(crate) async fn list(
         href: format!("/seller/products/{}", summary.id),
         name: summary.names.pick(words.locale).to_owned(),
         made: words.stamp(summary.created_at, now),
-        chip: product_chip(summary.state, &words),
+        chip: summary.state.chip(&words),
         listing: listing_chip(summary, &words),
         is_flagged: summary.flagged_at.is_some(),
     };
     Ok(Page(Products {
-        states: filter(ProductState::ALL, state, &words, ProductState::word, |one| words.state(one.word())),
+        states: ProductState::choices(state, &words),
         rows: found.items.iter().map(row).collect(),
         more: more_of("/seller/products", &[("state", state.map_or("", ProductState::word))], found.next.as_deref()),
         may_write: member.may.principal.require(Permission::SellerProducts).is_ok(),
@@ -113,13 +111,6 @@ struct EditionRow {
 
 fn unit_price(unit: PriceUnit, price: Money, words: &Words) -> String {
     format!("{} {}", words.money(price.minor, price.currency), words.s(&format!("page-unit-{}", unit.word())))
-}
-
-fn part_chip(state: PartState, words: &Words) -> Chip {
-    match state {
-        PartState::Active => Chip { word: words.state("on_sale"), tone: "ok" },
-        PartState::Retired => Chip { word: words.state("retired"), tone: "idle" },
-    }
 }
 
 fn terms(mode: ChargingMode, tax: TaxKind, refund: RefundRule, words: &Words) -> String {
@@ -198,7 +189,7 @@ async fn product_page(
         id: id.to_string(),
         name: summary.names.pick(words.locale).to_owned(),
         version: summary.version,
-        chip: product_chip(summary.state, &words),
+        chip: summary.state.chip(&words),
         listing: listing_chip(summary, &words),
         said,
         rejection: rejected

@@ -16,13 +16,14 @@ use market::{accounts, views};
 use serde::Deserialize;
 
 use super::calls::{CallRow, row as call_row};
-use super::common::{filter, full_name, line_chip, order_chip, subscription_chip, wanted};
 use crate::AppState;
 use crate::auth::seller;
 use crate::extract::{Paging, Query, Segment};
 use crate::pages::Page;
+use crate::pages::parts::full_name;
 use crate::pages::parts::{Chip, Choice, Moment, Stamp, moments, more, more_of};
 use crate::pages::shell::{Member, Shell, Words};
+use crate::pages::states::Shown;
 use crate::problem::ApiResult;
 
 /// Calls that the page of an order or a subscription shows; the rest is behind a link.
@@ -58,7 +59,7 @@ fn order_row(order: &Order, now: i64, words: &Words) -> OrderRow {
         variant,
         placed: words.stamp(order.created_at, now),
         total: words.money(order.total_minor, order.currency),
-        chip: order_chip(order.state, words),
+        chip: order.state.chip(words),
     }
 }
 
@@ -84,11 +85,11 @@ pub(crate) async fn orders(
     Paging(page): Paging,
 ) -> ApiResult<Page<Orders>> {
     let (whose, now) = (Whose::Seller(member.may.account()), member.may.ctx.now);
-    let state = wanted(OrderState::ALL, &typed.state, OrderState::word);
+    let state = OrderState::named(&typed.state);
     let found = app.read(async move |tx| orders::list(tx, whose, state, &page).await).await?;
     let words = member.shell.t.clone();
     Ok(Page(Orders {
-        states: filter(OrderState::ALL, state, &words, OrderState::word, |one| words.state(one.word())),
+        states: OrderState::choices(state, &words),
         rows: found.items.iter().map(|order| order_row(order, now, &words)).collect(),
         more: more_of("/seller/orders", &[("state", state.map_or("", OrderState::word))], found.next.as_deref()),
         shell: member.shell,
@@ -165,7 +166,7 @@ pub(crate) async fn order(
             quantity: line.quantity.to_string(),
             unit_price: money(line.unit_price_minor),
             paid: money(line.amount_minor),
-            chip: line_chip(line.state, &words),
+            chip: line.state.chip(&words),
         }
     });
     let lines: Vec<LineRow> = lines.collect();
@@ -220,7 +221,7 @@ fn subscription_row(sub: &Subscription, buyer: &str, now: i64, words: &Words) ->
         instance: sub.instance_id.clone().unwrap_or_default(),
         quantity: sub.quantity.to_string(),
         ends: sub.ends_at.map(|at| words.stamp(at, now)),
-        chip: subscription_chip(sub.state, words),
+        chip: sub.state.chip(words),
     }
 }
 
@@ -240,7 +241,7 @@ pub(crate) async fn list(
     Paging(page): Paging,
 ) -> ApiResult<Page<Subscriptions>> {
     let (whose, now) = (Whose::Seller(member.may.account()), member.may.ctx.now);
-    let state = wanted(SubscriptionState::ALL, &typed.state, SubscriptionState::word);
+    let state = SubscriptionState::named(&typed.state);
     let (found, buyers) = app
         .read(async move |tx| {
             let found = subscriptions::list(tx, whose, state, &page).await?;
@@ -256,7 +257,7 @@ pub(crate) async fn list(
     let words = member.shell.t.clone();
     let row = |sub: &Subscription| subscription_row(sub, buyers.get(&sub.buyer_id).map_or("", String::as_str), now, &words);
     Ok(Page(Subscriptions {
-        states: filter(SubscriptionState::ALL, state, &words, SubscriptionState::word, |one| words.state(one.word())),
+        states: SubscriptionState::choices(state, &words),
         rows: found.items.iter().map(row).collect(),
         more: more_of("/seller/subscriptions", &[("state", state.map_or("", SubscriptionState::word))], found.next.as_deref()),
         shell: member.shell,

@@ -19,6 +19,7 @@ use crate::acts::{self, Act};
 use crate::auth::buyer;
 use crate::extract::{Form, Query};
 use crate::pages::form::Filled;
+use crate::pages::form::Pairs;
 use crate::pages::shell::{Member, Shell, Words};
 use crate::pages::{Page, go_to, new_key};
 use crate::problem::{self, ApiError, ApiResult, status};
@@ -185,11 +186,7 @@ pub(super) async fn form(
     Ok(Page(page).into_response())
 }
 
-pub(super) async fn order(
-    State(app): State<AppState>,
-    member: Member<buyer::Purchase>,
-    form: Form<Vec<(String, String)>>,
-) -> ApiResult<Response> {
+pub(super) async fn order(State(app): State<AppState>, member: Member<buyer::Purchase>, form: Form<Pairs>) -> ApiResult<Response> {
     let filled = Filled::of(form.fields.clone());
     let (owner, key) = (owner(&member), filled.value("key").to_owned());
     let wanted: Vec<Wanted> = serde_json::from_str(filled.value("wanted")).unwrap_or_default();
