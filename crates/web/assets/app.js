@@ -33,6 +33,13 @@ window.addEventListener("beforeunload", (event) => {
   if (typed) event.preventDefault();
 });
 
+// On a narrow screen the filters wait for who wants them, and the way that one is on is in sight.
+if (matchMedia("(max-width: 860px)").matches) {
+  for (const facets of document.querySelectorAll("details.facets")) facets.open = false;
+  const on = document.querySelector(".ways .on");
+  if (on) on.parentElement.scrollLeft = on.offsetLeft - on.parentElement.offsetLeft;
+}
+
 // Copies what stands in the element that the button names.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");

@@ -9,14 +9,13 @@ use calamine::{Data, DataType, Reader, Xlsx};
 use db::scratch::Scratch;
 use db::{Db, Fate, jobs};
 use kernel::{AccountId, Actor, Code, Currency, Entropy, ExportId, Locale, UserId};
-use market::edition::{Edition, EditionKind};
 use market::exports::{self, Export, ExportKind, ExportState, FileFormat, Filter, NewExport, Wording};
 use market::ledger::{self, Book, EntryKind, Posting};
 use market::settlement;
-use market::{MIGRATIONS, Market, Mode, Setup};
+use market::{MIGRATIONS, Market};
 use testkit::world::{BEGIN, World, months};
 
-use crate::support::{TestMarket, outbound_client};
+use crate::support::{TestMarket, setup};
 
 fn wording(kind: ExportKind) -> Wording {
     Wording {
@@ -120,16 +119,7 @@ impl Failing {
         let left = good.clone();
         let at_commit = Arc::new(move || if left.fetch_sub(1, Ordering::SeqCst) == 0 { Fate::Lost } else { Fate::Done });
         let db = Db::open_with_fate(scratch.options.clone(), at_commit).await.unwrap();
-        let setup = Setup {
-            db,
-            mode: Mode::Sandbox,
-            edition: Edition::defaults(EditionKind::Cn),
-            master_key: [7; 32],
-            entropy: Entropy::from_seed([42; 32]),
-            outbound: outbound_client(),
-            mail: None,
-        };
-        Self { market: Market::open(setup).await.unwrap(), good, _scratch: scratch }
+        Self { market: Market::open(setup(db)).await.unwrap(), good, _scratch: scratch }
     }
 
     /// Claims the job of an export as a worker of its own, after whoever held it before has died.

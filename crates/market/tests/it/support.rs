@@ -8,6 +8,19 @@ use kernel::{Actor, Ctx, Entropy, Locale};
 use market::edition::{Edition, EditionKind};
 use market::{MIGRATIONS, Market, Mode, Setup};
 
+/// What a sandbox market on `db` is made of.
+pub(crate) fn setup(db: Db) -> Setup {
+    Setup {
+        db,
+        mode: Mode::Sandbox,
+        edition: Edition::defaults(EditionKind::Cn),
+        master_key: [7; 32],
+        entropy: Entropy::from_seed([42; 32]),
+        outbound: outbound_client(),
+        mail: None,
+    }
+}
+
 /// A sandbox market on a scratch database; the database goes when this does, after the reckoning that every history must stand.
 pub(crate) struct TestMarket {
     pub(crate) market: Market,
@@ -19,16 +32,7 @@ impl TestMarket {
     pub(crate) async fn new() -> Self {
         let scratch = Scratch::new(MIGRATIONS).await.unwrap();
         let db = Db::open(scratch.options.clone()).await.unwrap();
-        let setup = Setup {
-            db,
-            mode: Mode::Sandbox,
-            edition: Edition::defaults(EditionKind::Cn),
-            master_key: [7; 32],
-            entropy: Entropy::from_seed([42; 32]),
-            outbound: outbound_client(),
-            mail: None,
-        };
-        Self { market: Market::open(setup).await.unwrap(), unreckoned: AtomicBool::new(false), _scratch: scratch }
+        Self { market: Market::open(setup(db)).await.unwrap(), unreckoned: AtomicBool::new(false), _scratch: scratch }
     }
 
     /// Ends without the reckoning: the test damages what it looks at, or posts what no order stands behind.

@@ -463,3 +463,4 @@ page-done-settled = The month was settled.
 page-done-paid-out = The payout was recorded; the seller is told.
 page-done-number = Set. It holds from now on.
 page-done-moved = The clock was moved.
+page-op-category = Category

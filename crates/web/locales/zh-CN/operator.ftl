@@ -463,3 +463,4 @@ page-done-settled = 该月结算已完成。
 page-done-paid-out = 付款已登记，系统会通知商家。
 page-done-number = 已修改，即刻生效。
 page-done-moved = 时钟已拨动。
+page-op-category = 类目

@@ -155,6 +155,10 @@ async fn a_change_of_a_product_stands_beside_what_is_sold_now() {
     review.says("<del>¥10.00 a month");
     review.says("<ins>¥12.00 a month");
     review.says("Fields that differ from what is sold now: 2.");
+    // Nothing that is submitted is kept from the reviewer, and everything has a name.
+    review.says("Category");
+    review.says(&format!("main\n{}", shop.server.url()));
+    assert!(!review.html.contains("adr_"), "{}", review.html);
     assert_eq!(review.html.matches("<tr class=\"changed\">").count(), 2);
     let long = "x".repeat(501);
     let refused = browser.post(&format!("{path}/reject"), &[("reason", &long)]).await;

@@ -106,6 +106,8 @@ async fn a_visitor_finds_products_by_chinese_english_and_pinyin_and_narrows_them
         assert_eq!(listed(&found).first(), Some(expected), "{q}");
     }
     browser.open(&query("/search", &[("q", "会议")])).await.says("<mark>会议</mark>");
+    let turned = browser.open(&query("/search", &[("q", "\u{202e}gro.live\u{2066}")])).await;
+    assert!(!turned.html.contains(['\u{202e}', '\u{2066}']), "what is sought turns nothing around: {}", turned.html);
     let near = browser.open(&query("/search", &[("q", "reconcilation")])).await;
     near.says("以下为相近结果");
     assert_eq!(listed(&near), [bank.as_str()]);

@@ -7,6 +7,8 @@ use http::StatusCode;
 use kernel::{Currency, ListingId, ProductId};
 use market::accounts::Permission;
 use market::catalog::{self, By, EditionContent, ListingState, ProductContent, ProductState, Review, SkuContent, SubmissionKind, Texts};
+use market::page::PageRequest;
+use market::sellers::Address;
 use serde::Deserialize;
 
 use super::view::{Act, Actors, Block, Cell, Filter, List, Pair, Staff, Table, Thing, Titles, be_sure, shown, timeline};
@@ -17,6 +19,7 @@ use crate::pages::form::Filled;
 use crate::pages::form::Pairs;
 use crate::pages::go_to_done;
 use crate::pages::parts::{Chip, Tab, more, more_of};
+use crate::pages::seller::common::addresses;
 use crate::pages::shell::{Member, Words};
 use crate::pages::states::Shown;
 use crate::problem::ApiResult;
@@ -59,6 +62,8 @@ fn kind(kind: SubmissionKind, t: &Words) -> String {
 struct Lines<'a> {
     t: &'a Words,
     currency: Currency,
+    /// What the seller's addresses are called, and where they are.
+    addresses: &'a [Address],
     lines: Vec<(String, String, String)>,
 }
 
@@ -74,65 +79,80 @@ impl Lines<'_> {
         self.put(format!("{place}.en"), en, &*texts.en);
     }
 
+    /// Every field is named here: a new one does not compile before a reviewer sees it.
     fn product(&mut self, content: &ProductContent) {
-        self.texts("names", "page-name", &content.names);
-        self.texts("overview", "page-op-overview-text", &content.overview);
-        self.texts("description", "page-description", &content.description);
-        let highlights = |pick: fn(&Texts) -> &String| content.highlights.iter().map(pick).cloned().collect::<Vec<_>>().join("\n");
-        let both = Texts::new(highlights(|texts| &texts.zh), highlights(|texts| &texts.en));
-        self.texts("highlights", "page-op-highlights", &both);
-        self.put("email", self.t.s("page-op-support-email"), &*content.support_email);
-        self.put("phone", self.t.s("page-op-support-phone"), &*content.support_phone);
-        for (at, edition) in content.editions.iter().enumerate() {
+        let ProductContent { names, overview, description, highlights, category, support_email, support_phone, editions } = content;
+        self.texts("names", "page-name", names);
+        self.put("category", self.t.s("page-op-category"), category_name(category, self.t));
+        self.texts("overview", "page-op-overview-text", overview);
+        self.texts("description", "page-description", description);
+        let both = |pick: fn(&Texts) -> &String| highlights.iter().map(pick).cloned().collect::<Vec<_>>().join("\n");
+        self.texts("highlights", "page-op-highlights", &Texts::new(both(|texts| &texts.zh), both(|texts| &texts.en)));
+        self.put("email", self.t.s("page-op-support-email"), &**support_email);
+        self.put("phone", self.t.s("page-op-support-phone"), &**support_phone);
+        for (at, edition) in editions.iter().enumerate() {
             let place = edition.id.map_or_else(|| format!("edition {at}"), |id| id.to_string());
             self.edition(&place, edition);
         }
     }
 
     fn edition(&mut self, place: &str, edition: &EditionContent) {
-        let name = edition.names.pick(self.t.locale).to_owned();
+        let EditionContent { id: _, names, charging_mode, tax_kind, refund_rule, address_id, skus } = edition;
+        let name = names.pick(self.t.locale).to_owned();
         let label = |what: String| format!("{name} · {what}");
-        let names = format!("{}\n{}", edition.names.zh, edition.names.en);
-        self.put(format!("{place}.names"), label(self.t.s("page-op-edition")), names);
-        let charged = self.t.s(&format!("page-op-charged-{}", edition.charging_mode.word().to_ascii_lowercase()));
+        self.put(format!("{place}.names"), label(self.t.s("page-op-edition")), format!("{}\n{}", names.zh, names.en));
+        let charged = self.t.s(&format!("page-op-charged-{}", charging_mode.word().to_ascii_lowercase()));
         self.put(format!("{place}.charged"), label(self.t.s("page-charged")), charged);
-        let tax = self.t.s(&format!("page-op-tax-kind-{}", edition.tax_kind.word()));
+        let tax = self.t.s(&format!("page-op-tax-kind-{}", tax_kind.word()));
         self.put(format!("{place}.tax"), label(self.t.s("page-op-tax-kind")), tax);
-        let refunds = self.t.s(&format!("page-op-refund-rule-{}", edition.refund_rule.word()));
+        let refunds = self.t.s(&format!("page-op-refund-rule-{}", refund_rule.word()));
         self.put(format!("{place}.refund"), label(self.t.s("page-op-refund-rule")), refunds);
-        let address = edition.address_id.map_or_else(String::new, |id| id.to_string());
+        let known = address_id.and_then(|id| self.addresses.iter().find(|address| address.id == id));
+        let address = known.map_or_else(
+            || address_id.map_or_else(String::new, |id| id.to_string()),
+            |address| format!("{}\n{}", address.name, address.url),
+        );
         self.put(format!("{place}.address"), label(self.t.s("page-op-address")), address);
-        for (at, sku) in edition.skus.iter().enumerate() {
+        for (at, sku) in skus.iter().enumerate() {
             let place = sku.id.map_or_else(|| format!("{place} sku {at}"), |id| id.to_string());
-            self.sku(&place, &name, sku);
+            self.sku(&place, &name, sku, skus);
         }
     }
 
-    fn sku(&mut self, place: &str, edition: &str, sku: &SkuContent) {
-        let label = format!("{edition} · {}", sku.names.pick(self.t.locale));
-        let rule = &sku.quantity;
+    fn sku(&mut self, place: &str, edition: &str, sku: &SkuContent, all: &[SkuContent]) {
+        let SkuContent { id: _, names, quantity: rule, prices, change } = sku;
+        let label = format!("{edition} · {}", names.pick(self.t.locale));
         let quantity = format!("{}–{} / {} {}", rule.min, rule.max, rule.step, rule.unit.pick(self.t.locale));
         let price = |price: &catalog::PriceContent| {
             let unit = self.t.s(&format!("page-unit-{}", price.unit.word()));
             format!("{} {unit}", self.t.money(price.amount_minor, self.currency))
         };
-        let prices = sku.prices.iter().map(price).collect::<Vec<_>>().join("\n");
-        self.put(format!("{place}.names"), format!("{label} · SKU"), format!("{}\n{}", sku.names.zh, sku.names.en));
+        let prices = prices.iter().map(price).collect::<Vec<_>>().join("\n");
+        self.put(format!("{place}.names"), format!("{label} · SKU"), format!("{}\n{}", names.zh, names.en));
         self.put(format!("{place}.quantity"), format!("{label} · {}", self.t.s("page-quantity")), quantity);
         self.put(format!("{place}.prices"), format!("{label} · {}", self.t.s("page-op-price")), prices);
-        let change = sku.change.as_ref().map_or_else(String::new, |rule| {
+        let named = |id: &kernel::SkuId| {
+            let sku = all.iter().find(|sku| sku.id == Some(*id));
+            sku.map_or_else(|| id.to_string(), |sku| sku.names.pick(self.t.locale).to_owned())
+        };
+        let change = change.as_ref().map_or_else(String::new, |rule| {
             let steps = self.t.with("page-op-change-steps", rule.scaling_steps.to_string());
-            let to = rule.to.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
-            format!("{steps}\n{to}")
+            format!("{steps}\n{}", rule.to.iter().map(named).collect::<Vec<_>>().join("\n"))
         });
         self.put(format!("{place}.change"), format!("{label} · {}", self.t.s("page-op-change-rule")), change);
     }
 }
 
+/// A category with its branch, as the storefront shows it.
+fn category_name(slug: &str, t: &Words) -> String {
+    let known = catalog::categories::leaf(slug);
+    known.map_or_else(|| slug.to_owned(), |(branch, leaf)| format!("{} › {}", branch.category.name(t.locale), leaf.name(t.locale)))
+}
+
 /// The two versions side by side: the new one's order, and what it no longer has at the end.
-fn compare(t: &Words, currency: Currency, before: Option<&ProductContent>, after: &ProductContent) -> Vec<Pair> {
+fn compare(t: &Words, currency: Currency, addresses: &[Address], before: Option<&ProductContent>, after: &ProductContent) -> Vec<Pair> {
     let lines = |content: &ProductContent| {
-        let mut lines = Lines { t, currency, lines: Vec::new() };
+        let mut lines = Lines { t, currency, addresses, lines: Vec::new() };
         lines.product(content);
         lines.lines
     };
@@ -150,18 +170,19 @@ fn compare(t: &Words, currency: Currency, before: Option<&ProductContent>, after
 
 async fn submission_page(app: &AppState, staff: Staff, id: ListingId) -> ApiResult<Response> {
     let ctx = staff.act();
-    let (review, titles): (Review, Titles) = app
+    let (review, titles, addresses): (Review, Titles, Vec<Address>) = app
         .read(async move |tx: &mut Tx| {
             let review = catalog::review(tx, &ctx, id).await?;
             let titles = Titles::read(tx, [review.item.seller_id]).await?;
-            Ok((review, titles))
+            let addresses = addresses(tx, review.item.seller_id).await?;
+            Ok((review, titles, addresses))
         })
         .await?;
     let (t, currency) = (staff.shell.t.clone(), app.market().edition().currency);
     let is_open = review.state == ListingState::UnderReview;
     // What was decided is sold already, or was never sold: there is nothing to hold it against.
     let before = review.published.as_ref().filter(|_| is_open);
-    let pairs = compare(&t, currency, before, &review.content);
+    let pairs = compare(&t, currency, &addresses, before, &review.content);
     let changed = pairs.iter().filter(|pair| pair.differs()).count();
     let mut facts = vec![
         staff.fact(
@@ -296,14 +317,15 @@ pub(super) async fn products(
 }
 
 async fn product_page(app: &AppState, staff: Staff, id: ProductId) -> ApiResult<Response> {
-    let (product, titles, entries, actors) = app
+    let (product, titles, entries, actors, addresses) = app
         .read(async move |tx: &mut Tx| {
             let product = catalog::get_any(tx, id).await?;
             let titles = Titles::read(tx, [product.summary.seller_id]).await?;
             let search = market::audit::Search { thing: Some(id.to_string()), ..market::audit::Search::default() };
-            let entries = market::audit::find(tx, &search, &market::page::PageRequest::default()).await?.items;
+            let entries = market::audit::find(tx, &search, &PageRequest::default()).await?.items;
             let actors = Actors::of_entries(tx, &entries).await?;
-            Ok((product, titles, entries, actors))
+            let addresses = addresses(tx, product.summary.seller_id).await?;
+            Ok((product, titles, entries, actors, addresses))
         })
         .await?;
     let (t, currency, summary) = (staff.shell.t.clone(), app.market().edition().currency, &product.summary);
@@ -325,7 +347,7 @@ async fn product_page(app: &AppState, staff: Staff, id: ProductId) -> ApiResult<
     }
     blocks.push(Block::Facts(String::new(), facts));
     if let Some(content) = &product.content {
-        let mut lines = Lines { t: &t, currency, lines: Vec::new() };
+        let mut lines = Lines { t: &t, currency, addresses: &addresses, lines: Vec::new() };
         lines.product(content);
         let facts = lines.lines.into_iter().filter(|(.., text)| !text.is_empty());
         let sold = facts.map(|(_, label, text)| vec![Cell::Text(label), Cell::Text(text)]).collect();

@@ -56,7 +56,7 @@ fn to_read(number: &Number, value: &Value, currency: Currency, t: &Words) -> Str
                 let reduction = format!("−{}.{:02} %", step.reduction.bp / 100, step.reduction.bp % 100);
                 format!("≥ {} {reduction}", t.money(step.from_minor, currency))
             };
-            steps.iter().map(step).collect::<Vec<_>>().join("\n")
+            steps.iter().map(step).collect::<Vec<_>>().join(" · ")
         }
         (Measure::HourOfDay, _) => format!("{typed:0>2}:00"),
         (Measure::Days | Measure::DaysBefore, _) => t.with("page-op-so-many-days", typed),

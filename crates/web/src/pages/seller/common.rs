@@ -29,7 +29,7 @@ pub(super) fn item_chip(state: ItemState, words: &Words) -> Chip {
 }
 
 /// The addresses of a seller, with the retired ones.
-pub(super) async fn addresses(tx: &mut Tx, seller: AccountId) -> db::Result<Vec<Address>> {
+pub(in crate::pages) async fn addresses(tx: &mut Tx, seller: AccountId) -> db::Result<Vec<Address>> {
     let page = PageRequest { after: String::new(), limit: PAGE_MAX };
     Ok(sellers::addresses(tx, seller, &page).await?.items)
 }

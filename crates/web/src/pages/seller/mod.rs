@@ -4,7 +4,7 @@ mod access_keys;
 mod addresses;
 mod apply;
 mod calls;
-mod common;
+pub(in crate::pages) mod common;
 mod debug;
 mod draft;
 mod money;

@@ -94,7 +94,7 @@ pub(super) async fn compare(State(app): State<AppState>, reader: Reader, Query(a
             without: path(&others),
         }
     };
-    let q: String = asking.q.trim().chars().take(search::QUERY_MAX).collect();
+    let q: String = super::sought(&asking.q);
     let page = Compare {
         columns: found.entries.iter().map(column).collect(),
         facts: facts(&app, &found, &words),

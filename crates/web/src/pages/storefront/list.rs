@@ -61,7 +61,7 @@ impl Asking {
         let has_band = self.band.parse::<usize>().is_ok_and(|band| band < bands);
         let has_sort = SORTS.iter().any(|(word, ..)| *word == self.sort);
         Self {
-            q: self.q.trim().chars().take(search::QUERY_MAX).collect(),
+            q: super::sought(&self.q),
             category: keep(self.category, has_category),
             mode: keep(self.mode, has_mode),
             band: keep(self.band, has_band),
@@ -308,7 +308,7 @@ pub(super) struct Typed {
 
 /// What somebody may be typing: a piece of a page, for the search field.
 pub(super) async fn suggest(State(app): State<AppState>, visitor: Visitor, Query(Typed { q }): Query<Typed>) -> ApiResult<Response> {
-    let q: String = q.trim().chars().take(search::QUERY_MAX).collect();
+    let q: String = super::sought(&q);
     let t = Words::new(visitor.ctx.locale, &app);
     let ids = app.suggest(q.clone(), SUGGESTIONS).await?;
     let found = app.read(async move |tx| shelved(tx, &ids).await).await?;

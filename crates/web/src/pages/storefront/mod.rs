@@ -126,6 +126,12 @@ async fn cards(app: &AppState, words: &Words, ids: Vec<ProductId>, question: &st
     Ok(found.cards(words, app.market().edition().currency, question))
 }
 
+/// What somebody seeks, as far as it is looked for: without what turns the direction of the text around it.
+pub(in crate::pages) fn sought(q: &str) -> String {
+    let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}') || c.is_control();
+    q.trim().chars().filter(|c| !turns(*c)).take(search::QUERY_MAX).collect()
+}
+
 fn initial(name: &str) -> String {
     name.chars().find(|c| c.is_alphanumeric()).map_or_else(String::new, |c| c.to_uppercase().collect())
 }
