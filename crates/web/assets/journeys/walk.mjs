@@ -7,7 +7,7 @@ const MISSING = "/products/prd_1";
 /// Calls `look` on one page of each kind, beginning at the home page, with what is wrong with the way there (a link that leads to nothing); gives
 /// their paths.
 export async function walk(page, look, begin = ["/", "/styleguide", "/sign-in", "/sign-up", MISSING]) {
-  const [known, queue, seen] = [new Set(), [...begin], []];
+  const [known, queue, seen, from] = [new Set(), [...begin], [], new Map()];
   begin.filter((path) => path !== MISSING).forEach((path) => known.add(kind(path)));
   while (queue.length > 0) {
     const path = queue.shift();
@@ -17,13 +17,14 @@ export async function walk(page, look, begin = ["/", "/styleguide", "/sign-in", 
     if (path !== MISSING && kind(landed.pathname) !== kind(path) && known.has(kind(landed.pathname))) continue;
     seen.push(path);
     const status = answer?.status() ?? 0;
-    await look(path, status >= 400 && path !== MISSING ? `a link leads to ${status}` : "");
+    await look(path, status >= 400 && path !== MISSING ? `a link on ${from.get(path)} leads to ${status}` : "");
     const links = await page.locator("a[href^='/']").evaluateAll((found) => found.map((link) => link.getAttribute("href")));
     for (const link of links) {
       const target = link.split(/[?#]/)[0];
       if (target.startsWith("/docs") || target.startsWith("/api") || /\.(xml|txt|json)$/.test(target) || target.endsWith("/download")) continue;
       if (!known.has(kind(target))) {
         known.add(kind(target));
+        from.set(target, path);
         queue.push(target);
       }
     }

@@ -4,7 +4,7 @@ use axum::extract::FromRequestParts;
 use db::Tx;
 use http::request::Parts;
 use kernel::{Ctx, Currency, Locale, Money, Period, Zone};
-use market::accounts::{self, Audience, Principal};
+use market::accounts::{self, Permission, Principal};
 use market::notices;
 
 use super::nav::{Center, Links};
@@ -248,8 +248,9 @@ async fn shell_of(parts: &Parts, app: &AppState, principal: &Principal, ctx: &Ct
         count if count > UNREAD_SHOWN_MAX => format!("{UNREAD_SHOWN_MAX}+"),
         count => count.to_string(),
     };
-    let on = |side| principal.sides.contains(&side);
-    let (buys, sells, operates) = (on(Audience::Buyer), on(Audience::Seller), on(Audience::Operator));
+    // What somebody may not even look at is not offered to them.
+    let may = |permission| principal.permissions.contains(&permission);
+    let (buys, sells, operates) = (may(Permission::BuyerView), may(Permission::SellerView), may(Permission::OperatorView));
     let who = Who { name: user.name, account: account.name, buys, sells, operates, unread };
     let (t, path) = (Words::new(ctx.locale, app), parts.uri.path());
     let center = Center::of(path, principal);
